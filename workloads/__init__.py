@@ -1,0 +1,1 @@
+"""Nests, formats, guards, and the interpreter that defines what is right."""

@@ -1,0 +1,217 @@
+"""The definition of what a nest computes, point by point, and a fast form of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from workloads.affine import Affine, Guard
+from workloads.contraction import Factor, arrays_of, chunks, contract, contraction_order
+from workloads.errors import BrickworkError
+from workloads.nest import Access, Nest, Tensor
+
+Array = npt.NDArray[np.generic]
+Box = Mapping[str, tuple[int, int]]
+
+# 32 MiB of float64 an array; a contraction holds a handful of them at a time.
+MOST_ELEMENTS = 1 << 22
+
+
+class InputError(BrickworkError):
+    """Arrays that do not fit the tensors of a nest or workload; lists every fault."""
+
+    def __init__(self, name: str, faults: tuple[str, ...]) -> None:
+        self.name, self.faults = name, faults
+        super().__init__("\n".join(f"{name!r}: {fault}" for fault in faults))
+
+
+def random_inputs(nest: Nest, seed: int) -> dict[str, Array]:
+    """Seeded input arrays over the full range of each format, in the order of ``nest.tensors``."""
+    rng = np.random.default_rng(seed)
+    return {t.name: t.format.random(t.shape, rng) for t in nest.tensors if t.name != nest.output.tensor}
+
+
+def check_inputs(
+    nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None
+) -> dict[str, Array]:
+    """Return the arrays in the dtype of their formats, the output's as well when ``initial`` is given.
+
+    Raises
+    ------
+    InputError
+        A tensor is missing or unknown, or an array has the wrong shape, the wrong kind of numbers, or values outside
+        the format; lists every fault.
+    """
+    expected = [t for t in nest.tensors if t.name != nest.output.tensor]
+    given = dict(inputs)
+    faults = [
+        f"tensor {name!r} is not an input; the inputs are {', '.join(t.name for t in expected)}"
+        for name in given
+        if name not in {t.name for t in expected}
+    ]
+    if initial is not None:
+        output = nest.tensor(nest.output.tensor)
+        expected, given = [*expected, output], {**given, output.name: initial}
+    arrays = {}
+    for tensor in expected:
+        if tensor.name not in given:
+            faults.append(f"tensor {tensor.name!r} is missing; expected an array of shape {list(tensor.shape)}")
+            continue
+        array = np.asarray(given[tensor.name])
+        found = tuple(array_faults(tensor, array))
+        faults += found
+        if not found:
+            arrays[tensor.name] = array.astype(tensor.format.dtype)
+    if faults:
+        raise InputError(nest.name, tuple(faults))
+    return arrays
+
+
+def array_faults(tensor: Tensor, array: Array) -> Iterator[str]:
+    """Sentences on everything that keeps ``array`` from being ``tensor``."""
+    if array.shape != tensor.shape:
+        yield f"tensor {tensor.name!r} has shape {list(tensor.shape)}, but the array has {list(array.shape)}"
+    if tensor.format.integer:
+        if array.dtype.kind not in "iu":
+            yield f"tensor {tensor.name!r} is {tensor.format}; expected an array of integers, not {array.dtype}"
+        elif array.size:
+            least, most = tensor.format.range
+            low, high = int(array.min()), int(array.max())
+            if low < least or high > most:
+                yield f"tensor {tensor.name!r} is {tensor.format} and holds {least}..{most}, not {low}..{high}"
+    elif array.dtype not in (np.float16, np.float32):
+        yield f"tensor {tensor.name!r} is {tensor.format}; expected an array of {tensor.format.dtype}, not {array.dtype}"
+    elif not np.isfinite(array).all():
+        yield f"tensor {tensor.name!r} has elements that are not finite; expected numbers only"
+
+
+def wrapped(value: int, bits: int) -> int:
+    """``value`` in two's complement of ``bits`` bits."""
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
+
+
+def run_points(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
+    """Run every iteration point in loop order: the definition.
+
+    Integer sums wrap in the output's format. Floating point multiplies the factors from left to right, then by the
+    coefficient, and accumulates, each operation rounded to fp32. Output elements that no point reaches keep
+    ``initial``, 0 when there is none.
+    """
+    arrays = check_inputs(nest, inputs, initial)
+    output = nest.tensor(nest.output.tensor)
+    integer = output.format.integer
+    total: dict[tuple[int, ...], int | np.float32] = {}
+    result = arrays[output.name].copy() if initial is not None else np.zeros(output.shape, output.format.dtype)
+    for values in product(*(range(loop.extent) for loop in nest.loops)):
+        point = dict(zip(nest.loop_names, values, strict=True))
+        if not nest.guarded(point):
+            continue
+        factors = [_element(nest.tensor(a.tensor), arrays[a.tensor], a.element(point)) for a in nest.inputs]
+        where = nest.output.element(point)
+        if integer:
+            start = total.get(where, int(result[where]))
+            total[where] = start + nest.coefficient * prod(int(f) for f in factors)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                term = np.float32(factors[0])
+                for factor in factors[1:]:
+                    term = term * np.float32(factor)
+                term = term * np.float32(nest.coefficient)
+                total[where] = np.float32(total.get(where, result[where])) + term
+    for where, value in total.items():
+        result[where] = wrapped(int(value), output.format.bits) if integer else value
+    return result
+
+
+def _element(tensor: Tensor, array: Array, where: tuple[int, ...]) -> np.generic | int:
+    if all(0 <= d < extent for d, extent in zip(where, tensor.shape, strict=True)):
+        element: np.generic = array[where]
+        return element
+    assert tensor.padded, (tensor, where)
+    return 0
+
+
+def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
+    """Run the nest with array operations: the same bits as `run_points` for integers.
+
+    Each input is gathered over its own loops, a guard becomes a factor of zeros and ones, and the factors are
+    contracted chunk by chunk, in a few hundred MiB at most. Floating point accumulates in fp64 and rounds once.
+    """
+    arrays = check_inputs(nest, inputs, initial)
+    output = nest.tensor(nest.output.tensor)
+    integer = output.format.integer
+    total = np.zeros(output.elements, np.int64 if integer else np.float64)
+    loops = [*(a.loops for a in nest.inputs), *(g.loops for g in nest.guards)]
+    # A loop that the output alone depends on still has to appear in a factor.
+    loops.append(tuple(n for n in nest.output.loops if not any(n in used for used in loops)))
+    kept = nest.output.loops
+    order = contraction_order(loops, kept, nest.extents)
+    idle = [n for n in nest.loop_names if not any(n in used for used in loops)]
+    repeats = nest.coefficient * prod(nest.extents[n] for n in idle)
+    used_extents = {n: extent for n, extent in nest.extents.items() if n not in idle}
+    for box in chunks(arrays_of(loops, kept, order), used_extents, MOST_ELEMENTS):
+        factors = [_gathered(nest.tensor(a.tensor), arrays[a.tensor], a, box) for a in nest.inputs]
+        factors += [_mask(g, box, integer) for g in nest.guards]
+        factors.append(Factor(loops[-1], np.ones(_shape(loops[-1], box)), 1 if integer else None))
+        sums = contract(factors, kept, order)
+        where, _ = _positions(output, nest.output, box)
+        whole = sums.astype(np.int64) * np.int64(wrapped(repeats, 64)) if integer else sums * repeats
+        np.add.at(total, where.ravel(), whole.ravel())
+    if initial is not None:
+        total += arrays[output.name].ravel().astype(total.dtype)
+    with np.errstate(over="ignore"):
+        return total.astype(output.format.dtype).reshape(output.shape)
+
+
+def _shape(loops: tuple[str, ...], box: Box) -> tuple[int, ...]:
+    return tuple(box[n][1] - box[n][0] for n in loops)
+
+
+def _along(loops: tuple[str, ...], loop: str, box: Box) -> npt.NDArray[np.int64]:
+    """The values of ``loop`` in the box, along its own axis."""
+    axis = loops.index(loop)
+    return np.arange(*box[loop], dtype=np.int64).reshape([-1 if k == axis else 1 for k in range(len(loops))])
+
+
+def _affine(expression: Affine, loops: tuple[str, ...], box: Box) -> npt.NDArray[np.int64]:
+    start = np.full((1,) * len(loops), expression.constant, np.int64)
+    return sum((c * _along(loops, n, box) for n, c in expression.terms), start=start)
+
+
+def _positions(tensor: Tensor, access: Access, box: Box) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]:
+    """Flat element positions over the access's loops, and where they are inside the tensor (None: everywhere)."""
+    loops = access.loops
+    where = np.zeros(_shape(loops, box), np.int64)
+    inside: npt.NDArray[np.bool_] | None = None
+    for index, extent in zip(access.index, tensor.shape, strict=True):
+        value = _affine(index, loops, box)
+        if value.size and (value.min() < 0 or value.max() >= extent):
+            fits = (value >= 0) & (value < extent)
+            inside = fits if inside is None else inside & fits
+            value = np.where(fits, value, 0)
+        where *= extent
+        where += value
+    return where, inside
+
+
+def _gathered(tensor: Tensor, array: Array, access: Access, box: Box) -> Factor:
+    where, inside = _positions(tensor, access, box)
+    values = array.ravel()[where].astype(np.float64)
+    if inside is not None:
+        values *= inside
+    return Factor(access.loops, values, -tensor.format.range[0] if tensor.format.integer else None)
+
+
+def _mask(guard: Guard, box: Box, integer: bool) -> Factor:
+    loops = guard.loops
+    value = _affine(guard.affine, loops, box)
+    for division, c in guard.divisions:
+        inner = _affine(division.inner, loops, box)
+        value = value + c * (inner // division.divisor if division.operator == "//" else inner % division.divisor)
+    holds = value >= 0 if guard.relation == ">=" else (value == 0) == (guard.relation == "==")
+    return Factor(loops, np.broadcast_to(holds, _shape(loops, box)).astype(np.float64), 1 if integer else None)

@@ -1,0 +1,208 @@
+"""The perfect affine loop nest: what every other room is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from workloads.affine import Affine, Guard
+from workloads.errors import NestError
+from workloads.formats import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One axis of an iteration domain: ``0 <= name < extent``."""
+
+    name: str
+    extent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access map: iteration point -> element of ``tensor``, ``d = A i + b``."""
+
+    tensor: str
+    index: tuple[Affine, ...]
+
+    def element(self, point: Mapping[str, int]) -> tuple[int, ...]:
+        return tuple(i.value(point) for i in self.index)
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """Loops that the access map depends on, in order of first use."""
+        return tuple(dict.fromkeys(n for i in self.index for n in i.loops))
+
+    def matrix(self, loops: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        """The linear part ``A``, one row a tensor dimension, one column a loop of ``loops``."""
+        return tuple(tuple(i.coefficient(n) for n in loops) for i in self.index)
+
+    def __str__(self) -> str:
+        return f"{self.tensor}[{', '.join(map(str, self.index))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A named array.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    padded : bool
+        Reads outside ``shape`` give 0; otherwise they are an error of the nest.
+    """
+
+    name: str
+    format: Format
+    shape: tuple[int, ...]
+    padded: bool = False
+
+    @property
+    def elements(self) -> int:
+        total = 1
+        for extent in self.shape:
+            total *= extent
+        return total
+
+    @property
+    def bytes(self) -> int:
+        return -(-self.elements * self.format.bits // 8)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """``output[...] += coefficient * product(inputs)`` over a box of loops, where all guards hold.
+
+    Sums wrap in the output's format (two's complement) when it is an integer one.
+
+    Attributes
+    ----------
+    loops : tuple of Loop
+    output : Access
+    inputs : tuple of Access
+        The factors; one tensor may appear in several of them.
+    coefficient : int
+    tensors : tuple of Tensor
+        Output first, then inputs in order of first use.
+    guards : tuple of Guard
+
+    Raises
+    ------
+    NestError
+        The parts contradict each other; lists every fault.
+    """
+
+    name: str
+    loops: tuple[Loop, ...]
+    output: Access
+    inputs: tuple[Access, ...]
+    tensors: tuple[Tensor, ...]
+    coefficient: int = 1
+    guards: tuple[Guard, ...] = ()
+
+    def __post_init__(self) -> None:
+        if faults := tuple(_faults(self)):
+            raise NestError(self.name, faults)
+
+    @cached_property
+    def extents(self) -> dict[str, int]:
+        return {loop.name: loop.extent for loop in self.loops}
+
+    @property
+    def loop_names(self) -> tuple[str, ...]:
+        return tuple(loop.name for loop in self.loops)
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Output first, then the inputs."""
+        return (self.output, *self.inputs)
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        return {t.name: t for t in self.tensors}
+
+    def tensor(self, name: str) -> Tensor:
+        return self._tensors[name]
+
+    @cached_property
+    def reduction_loops(self) -> tuple[str, ...]:
+        """Loops that the output's access map does not depend on."""
+        return tuple(n for n in self.loop_names if n not in self.output.loops)
+
+    @property
+    def points(self) -> int:
+        """Iteration points of the box, guards not considered."""
+        total = 1
+        for loop in self.loops:
+            total *= loop.extent
+        return total
+
+    def guarded(self, point: Mapping[str, int]) -> bool:
+        """True where every guard holds."""
+        return all(g.holds(point) for g in self.guards)
+
+    def with_extents(self, extents: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]] | None = None) -> Nest:
+        """The same nest at another size; shapes follow what the accesses reach unless given."""
+        loops = tuple(replace(loop, extent=extents.get(loop.name, loop.extent)) for loop in self.loops)
+        sizes = {loop.name: loop.extent for loop in loops}
+        tensors = tuple(
+            replace(t, shape=(shapes or {}).get(t.name) or reached_shape(t.name, self.accesses, sizes))
+            for t in self.tensors
+        )
+        return replace(self, loops=loops, tensors=tensors)
+
+
+def reached_shape(tensor: str, accesses: tuple[Access, ...], extents: Mapping[str, int]) -> tuple[int, ...]:
+    """The smallest shape that holds every non-negative element the accesses reach."""
+    reaches = [[i.bounds(extents)[1] + 1 for i in a.index] for a in accesses if a.tensor == tensor]
+    return tuple(max(1, *column) if len(column) > 1 else max(1, column[0]) for column in zip(*reaches, strict=True))
+
+
+def _faults(nest: Nest) -> Iterator[str]:
+    names = nest.loop_names
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        yield f"loop {name!r} is declared twice"
+    for loop in nest.loops:
+        if loop.extent < 1:
+            yield f"loop {loop.name!r}: the extent must be at least 1, not {loop.extent}"
+    if not nest.inputs:
+        yield "the body has no input tensor; expected a product of at least one"
+    if nest.coefficient == 0:
+        yield "the body is multiplied by 0; expected a non-zero constant"
+    if any(a.tensor == nest.output.tensor for a in nest.inputs):
+        yield f"tensor {nest.output.tensor!r} is both written and read; expected the output on the left of '+=' only"
+    declared = {t.name: t for t in nest.tensors}
+    extents = {loop.name: max(1, loop.extent) for loop in nest.loops}
+    for access in nest.accesses:
+        tensor = declared.get(access.tensor)
+        if tensor is None:
+            yield f"tensor {access.tensor!r} is used but has no declaration"
+            continue
+        if len(tensor.shape) != len(access.index):
+            yield f"tensor {tensor.name!r} has {len(tensor.shape)} dimensions but {access} has {len(access.index)}"
+            continue
+        unknown = [n for n in access.loops if n not in extents]
+        for name in unknown:
+            yield f"{access} uses {name!r}, which is not a loop; the loops are {', '.join(names)}"
+        if unknown or (tensor.padded and access is not nest.output):
+            continue
+        for position, index in enumerate(access.index):
+            low, high = index.bounds(extents)
+            if low < 0 or high >= tensor.shape[position]:
+                yield (
+                    f"{access} reaches {low}..{high} in dimension {position} of tensor {tensor.name!r}, "
+                    f"which holds 0..{tensor.shape[position] - 1}"
+                    + ("; expected a shape that holds it or 'padding'" if access is not nest.output else "")
+                )
+    for tensor in nest.tensors:
+        if any(extent < 1 for extent in tensor.shape):
+            yield f"tensor {tensor.name!r}: every extent of the shape must be at least 1, not {list(tensor.shape)}"
+        if not any(a.tensor == tensor.name for a in nest.accesses):
+            yield f"tensor {tensor.name!r} is declared but never used"
+    if nest.output.tensor in declared and declared[nest.output.tensor].padded:
+        yield f"tensor {nest.output.tensor!r} is the output and cannot have padding"
+    for guard in nest.guards:
+        for name in guard.loops:
+            if name not in extents:
+                yield f"guard {guard} uses {name!r}, which is not a loop; the loops are {', '.join(names)}"
