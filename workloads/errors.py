@@ -20,8 +20,15 @@ class SpecError(BrickworkError):
 
 
 class NestError(BrickworkError):
-    """A nest that cannot be what it says; names the nest and the culprit."""
+    """A nest that cannot be what it says; names the nest and the culprit.
 
-    def __init__(self, nest: str, faults: tuple[str, ...]) -> None:
-        self.nest, self.faults = nest, faults
+    Attributes
+    ----------
+    places : tuple of tuple
+        For each fault, the part it is about: ``("loop", name)``, ``("access", position)`` (0 is the output),
+        ``("tensor", name)``, ``("guard", position)`` or ``("body",)``.
+    """
+
+    def __init__(self, nest: str, faults: tuple[str, ...], places: tuple[tuple[str | int, ...], ...] = ()) -> None:
+        self.nest, self.faults, self.places = nest, faults, places
         super().__init__("\n".join(f"nest {nest!r}: {fault}" for fault in faults))

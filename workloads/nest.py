@@ -103,7 +103,13 @@ class Nest:
 
     def __post_init__(self) -> None:
         if faults := tuple(_faults(self)):
-            raise NestError(self.name, faults)
+            raise NestError(self.name, tuple(f for _, f in faults), tuple(place for place, _ in faults))
+
+    def __str__(self) -> str:
+        # The text of a spec file is a concept of its own, built on this one.
+        from workloads.text import to_text
+
+        return to_text(self)
 
     @cached_property
     def extents(self) -> dict[str, int]:
@@ -159,50 +165,73 @@ def reached_shape(tensor: str, accesses: tuple[Access, ...], extents: Mapping[st
     return tuple(max(1, *column) if len(column) > 1 else max(1, column[0]) for column in zip(*reaches, strict=True))
 
 
-def _faults(nest: Nest) -> Iterator[str]:
+def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each fault with its place, see `NestError`."""
     names = nest.loop_names
     for name in sorted({n for n in names if names.count(n) > 1}):
-        yield f"loop {name!r} is declared twice"
+        yield ("loop", name), f"loop {name!r} is declared twice"
     for loop in nest.loops:
         if loop.extent < 1:
-            yield f"loop {loop.name!r}: the extent must be at least 1, not {loop.extent}"
+            yield ("loop", loop.name), f"loop {loop.name!r}: the extent must be at least 1, not {loop.extent}"
     if not nest.inputs:
-        yield "the body has no input tensor; expected a product of at least one"
+        yield ("body",), "the body has no input tensor; expected a product of at least one"
     if nest.coefficient == 0:
-        yield "the body is multiplied by 0; expected a non-zero constant"
+        yield ("body",), "the body is multiplied by 0; expected a non-zero constant"
     if any(a.tensor == nest.output.tensor for a in nest.inputs):
-        yield f"tensor {nest.output.tensor!r} is both written and read; expected the output on the left of '+=' only"
+        yield (
+            ("body",),
+            f"tensor {nest.output.tensor!r} is both written and read; expected the output on the left of '+=' only",
+        )
     declared = {t.name: t for t in nest.tensors}
     extents = {loop.name: max(1, loop.extent) for loop in nest.loops}
-    for access in nest.accesses:
+    for number, access in enumerate(nest.accesses):
+        place = ("access", number)
         tensor = declared.get(access.tensor)
         if tensor is None:
-            yield f"tensor {access.tensor!r} is used but has no declaration"
+            yield place, f"tensor {access.tensor!r} is used but has no declaration"
             continue
         if len(tensor.shape) != len(access.index):
-            yield f"tensor {tensor.name!r} has {len(tensor.shape)} dimensions but {access} has {len(access.index)}"
+            yield (
+                place,
+                f"tensor {tensor.name!r} has {len(tensor.shape)} dimensions but {access} has {len(access.index)}",
+            )
             continue
         unknown = [n for n in access.loops if n not in extents]
         for name in unknown:
-            yield f"{access} uses {name!r}, which is not a loop; the loops are {', '.join(names)}"
-        if unknown or (tensor.padded and access is not nest.output):
+            yield place, f"{access} uses {name!r}, which is not a loop; the loops are {', '.join(names)}"
+        if unknown or (tensor.padded and number):
             continue
         for position, index in enumerate(access.index):
             low, high = index.bounds(extents)
             if low < 0 or high >= tensor.shape[position]:
                 yield (
+                    place,
                     f"{access} reaches {low}..{high} in dimension {position} of tensor {tensor.name!r}, "
                     f"which holds 0..{tensor.shape[position] - 1}"
-                    + ("; expected a shape that holds it or 'padding'" if access is not nest.output else "")
+                    + ("; expected a shape that holds it or 'padding'" if number else ""),
                 )
+    output = declared.get(nest.output.tensor)
     for tensor in nest.tensors:
+        named = ("tensor", tensor.name)
         if any(extent < 1 for extent in tensor.shape):
-            yield f"tensor {tensor.name!r}: every extent of the shape must be at least 1, not {list(tensor.shape)}"
+            yield (
+                named,
+                f"tensor {tensor.name!r}: every extent of the shape must be at least 1, not {list(tensor.shape)}",
+            )
         if not any(a.tensor == tensor.name for a in nest.accesses):
-            yield f"tensor {tensor.name!r} is declared but never used"
-    if nest.output.tensor in declared and declared[nest.output.tensor].padded:
-        yield f"tensor {nest.output.tensor!r} is the output and cannot have padding"
-    for guard in nest.guards:
+            yield named, f"tensor {tensor.name!r} is declared but never used"
+        if output and output.format.integer and not tensor.format.integer:
+            yield (
+                named,
+                f"tensor {tensor.name!r} is {tensor.format} but the output {output.name!r} is {output.format}; "
+                "expected a floating point output",
+            )
+    if output and output.padded:
+        yield ("tensor", output.name), f"tensor {output.name!r} is the output and cannot have padding"
+    for number, guard in enumerate(nest.guards):
         for name in guard.loops:
             if name not in extents:
-                yield f"guard {guard} uses {name!r}, which is not a loop; the loops are {', '.join(names)}"
+                yield (
+                    ("guard", number),
+                    f"guard {guard} uses {name!r}, which is not a loop; the loops are {', '.join(names)}",
+                )

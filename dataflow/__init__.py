@@ -1,0 +1,7 @@
+"""Space-time maps, reuse, links, banks, exact counts."""
+
+from dataflow.architecture import Architecture, Plan, build
+from dataflow.cycles import Cycles, Timing, count_cycles
+from dataflow.dataflow import Dataflow, DataflowError
+
+__all__ = ["Architecture", "Cycles", "Dataflow", "DataflowError", "Plan", "Timing", "build", "count_cycles"]

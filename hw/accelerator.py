@@ -1,0 +1,87 @@
+"""Architecture -> accelerator: lowering, passes, Verilog and manifest in one call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from dataflow.architecture import Architecture
+from hw.design import Design
+from hw.emit import emit
+from hw.lower import lower
+from hw.manifest import Manifest, manifest
+from hw.netlist import Netlist, check
+from hw.passes.delay_matching import match_delays
+from hw.passes.reduction_trees import balance_reductions
+from hw.passes.statistics import measure
+from hw.passes.widths import infer_widths
+
+Pass = Callable[[Netlist], Netlist]
+PASSES: tuple[Pass, ...] = (infer_widths, balance_reductions, match_delays)
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """A generated design.
+
+    Attributes
+    ----------
+    top : str
+        Name of the top module; its ports are described in docs/reference/host-port.md.
+    verilog : str
+    manifest : dict
+        What a driver needs, as JSON types.
+    host_bits : int
+        Width of a row at the host port.
+    """
+
+    design: Design
+    architecture: Architecture
+    verilog: str
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        return self.design.name
+
+    @property
+    def top(self) -> str:
+        return self.design.name
+
+    @property
+    def host_bits(self) -> int:
+        return self.design.host_bits
+
+
+def generate(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> Accelerator:
+    """Generate synthesizable Verilog; the same architecture gives the same bytes.
+
+    Raises
+    ------
+    UnsupportedError
+        A format without a functional unit.
+    InfeasibleError
+        A recurrence that cannot meet its deadline.
+    """
+    design = design_of(architecture, passes=passes)
+    return Accelerator(design, architecture, emit(design), manifest(design))
+
+
+def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> Design:
+    """Lower and run the passes, checking between them and recording what each one changed."""
+    safe = replace(architecture, name=verilog_name(architecture.name))
+    netlist, generators = lower(safe)
+    check(netlist, after="lowering")
+    netlist = replace(netlist, statistics=(measure(netlist, "lowering"),))
+    for apply in passes:
+        netlist = apply(netlist)
+        check(netlist, after=apply.__name__)
+        netlist = replace(netlist, statistics=(*netlist.statistics, measure(netlist, apply.__name__)))
+    return Design(netlist, generators)
+
+
+def verilog_name(text: str) -> str:
+    """A name that every Verilog tool accepts as a plain identifier."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if re.match(r"[A-Za-z]", name) else f"design_{name}"

@@ -1,0 +1,96 @@
+"""Values that the control computes from the time counters, as data: what each one is, not how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Level = int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A time step is issued in this cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """The counter of a time loop is 0."""
+
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The counter of a time loop is at its last value."""
+
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """The counter has made ``steps`` steps since the loop began (positive) or has them to go (negative)."""
+
+    level: Level
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A one-bit run-time register."""
+
+    register: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Iteration ``size * t + position`` of a spatial loop lies below its extent."""
+
+    loop: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class InRange:
+    """A coordinate of the address generator plus ``offset`` lies inside the tensor."""
+
+    generator: str
+    dimension: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardHolds:
+    """A guard of the nest, for functional units at these positions of their loops."""
+
+    index: int
+    positions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    terms: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    terms: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """In-bank address of an address generator, for banks that are one row further along the carried dimensions."""
+
+    generator: str
+    carry: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """Bank digit of an address generator in a rotating dimension: where port offset 0 finds its bank."""
+
+    generator: str
+    dimension: int
+
+
+Condition = Step | Zero | Last | AtLeast | Flag | Inside | InRange | GuardHolds | All | NoneOf
+Value = Condition | Address | Digit

@@ -1,0 +1,68 @@
+"""Design -> Verilog text, through Amaranth and Yosys, each module kind once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
+from amaranth.lib.wiring import Component
+
+from hw.carries import all_carries
+from hw.design import Design
+from hw.units.memory import Bank
+from hw.units.point import PointModule
+from hw.units.sequencer import Sequencer
+from hw.units.switch import Rotator, Spread
+from hw.units.top import Top
+
+
+def emit(design: Design) -> str:
+    """Verilog of a design; the same design gives the same bytes."""
+    text = [rtlil.convert(part, name=name, emit_src=False) for name, part in _modules(design)]
+    return _verilog("\n".join(text))
+
+
+def _modules(design: Design) -> Iterator[tuple[str, Component]]:
+    banks: dict[str, tuple[str, int, int]] = {}
+    for gen in design.generators:
+        read = f"{gen.name}_read" in design.netlist.node
+        write = f"{gen.name}_write" in design.netlist.node
+        width = design.bank_bits(gen)
+        name = design.module(f"{gen.name}_memory")
+        yield name, Bank(width, gen.depth, array_writes=write, array_reads=read)
+        banks[f"{gen.name}_bank"] = (name, width, gen.depth)
+    for kind, name in design.kind_name.items():
+        yield name, PointModule(kind, banks.get(kind.region))
+    for node_name, name in design.composite.items():
+        node = design.netlist.node[node_name]
+        gen = design.generator[str(node.parameter("generator"))]
+        if node.op == "spread":
+            yield name, Spread(gen, all_carries(gen))
+        else:
+            yield name, Rotator(gen, node.width_bits, towards_banks=node.parameter("towards") == "banks")
+    yield (
+        design.module("control"),
+        Sequencer(
+            design.netlist, design.generators, design.registers, design.fifos, design.timing.write_cycles
+        ),
+    )
+    yield design.name, Top(design)
+
+
+_ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+
+
+def _verilog(text: str) -> str:
+    """Let the bundled Yosys write Verilog from RTLIL, as Amaranth's own back end does for one module tree."""
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    remove = " ".join(f"-remove {name}" for name in _ATTRIBUTES)
+    script = (
+        f"read_rtlil <<rtlil\n{text}\nrtlil",
+        "proc -nomux -norom",
+        "memory_collect",
+        f"attrmap {remove}",
+        f"attrmap -modattr {remove}",
+        "write_verilog -norename",
+    )
+    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)

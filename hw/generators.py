@@ -1,0 +1,130 @@
+"""Address generators: one a tensor, affine in the time counters, strength-reduced to additions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from dataflow.architecture import Plan
+from dataflow.banking import Banking
+from dataflow.dataflow import Dataflow
+from dataflow.reuse import time_matrix
+from hw.layout import Window, bank_extents, bank_strides, rows_below, window
+from workloads.nest import Access, Nest
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The address generator of one operand or of the output.
+
+    Attributes
+    ----------
+    name : str
+    tensor_id : int
+        Number of the bank set at the host port.
+    address_bits : int
+    ranged : tuple of int
+        Tensor dimensions whose coordinate is compared with the shape.
+    coordinate_bits : int
+        Width of such a coordinate, two's complement.
+    """
+
+    name: str
+    tensor_id: int
+    access: Access
+    banking: Banking
+    depth: int
+    address_bits: int
+    ranged: tuple[int, ...]
+    coordinate_bits: int
+
+    @property
+    def rotating(self) -> tuple[int, ...]:
+        return tuple(r for r, turns in enumerate(self.banking.rotating) if turns)
+
+    def digit_bits(self, dimension: int) -> int:
+        """Bits of the bank digit."""
+        return (self.banking.counts[dimension] - 1).bit_length()
+
+    def phase_bits(self, dimension: int) -> int:
+        """Bits below the bank digit."""
+        return (self.banking.granularity[dimension] - 1).bit_length()
+
+
+def generator(
+    name: str,
+    tensor_id: int,
+    plan: Plan,
+    access: Access,
+    banking: Banking,
+    *,
+    ranged: tuple[int, ...],
+) -> Generator:
+    """Size the address generator of one access at the limits of the design."""
+    nest, dataflow = plan.nest, plan.dataflow
+    whole = all(extent >= nest.extents[loop] for loop, extent in plan.limits)
+    origin = dict.fromkeys(nest.loop_names, 0) if whole else None
+    sized = nest.with_extents({n: max(e, plan.extents[n]) for n, e in nest.extents.items()}, _given_shapes(nest))
+    depth = prod(bank_extents(banking, window(access, sized, plan.extents, origin)))
+    rounded = {loop: -(-extent // dataflow.size(loop)) * dataflow.size(loop) for loop, extent in sized.extents.items()}
+    most = max(
+        [abs(v) for r in ranged for v in access.index[r].bounds(rounded)]
+        + [sized.tensor(access.tensor).shape[r] for r in ranged]
+        + [1]
+    )
+    return Generator(
+        name, tensor_id, access, banking, depth, max(1, (depth - 1).bit_length()), ranged, most.bit_length() + 2
+    )
+
+
+def _given_shapes(nest: Nest) -> dict[str, tuple[int, ...]]:
+    """Shapes that do not follow from the accesses."""
+    return {t.name: t.shape for t in nest.tensors if t.padded}
+
+
+def generator_registers(
+    gen: Generator, dataflow: Dataflow, extents: Mapping[str, int], held: Window, shape: Sequence[int] | None
+) -> dict[str, int]:
+    """Values of the generator's run-time registers for one run.
+
+    With in-bank strides ``p`` and coordinate ``f(d) = (d // (g n)) g + d mod g``, the address of port offset 0 is
+    ``sum p_r (f(d_r) - f_0)``, ``f_0`` belonging to the window's first row of banks. A step of loop k moves ``d_r`` by
+    ``delta``, that is its own stride less the way back of all loops inside it; the constant part of ``f``'s move goes
+    into a register, carries of the bank digit are added by the hardware.
+
+    ``shape`` is what coordinates are compared with; None compares them with the window itself.
+    """
+    banking, name = gen.banking, gen.name
+    strides = bank_strides(bank_extents(banking, held))
+    below = rows_below(banking, held.low)
+    time_extents = dataflow.time_extents(extents)
+    moves = time_matrix(gen.access, dataflow)
+    values: dict[str, int] = {}
+    start = 0
+    for r, (origin, g, n, p) in enumerate(
+        zip(banking.origin, banking.granularity, banking.counts, strides, strict=True)
+    ):
+        start += p * ((origin // (g * n)) * g + origin % g - below[r])
+        values[f"{name}_turn{r}"] = p * g
+        if banking.rotating[r]:
+            values[f"{name}_low{r}"] = origin % (g * n)
+        if r in gen.ranged:
+            constant = gen.access.index[r].constant
+            values[f"{name}_at{r}"] = constant - held.low[r] if shape is None else constant + held.base[r]
+            values[f"{name}_shape{r}"] = held.high[r] - held.low[r] + 1 if shape is None else shape[r]
+    values[f"{name}_start"] = start
+    for k in range(len(time_extents)):
+        total = 0
+        for r, (row, g, n, p) in enumerate(zip(moves, banking.granularity, banking.counts, strides, strict=True)):
+            delta = row[k] - sum(row[j] * (time_extents[j] - 1) for j in range(k + 1, len(time_extents)))
+            if banking.rotating[r]:
+                low = delta % (g * n)
+                total += p * ((delta // (g * n)) * g + low % g)
+                values[f"{name}_low{r}_by{k}"] = low
+            else:
+                total += p * (delta // n)
+            if r in gen.ranged:
+                values[f"{name}_at{r}_by{k}"] = delta
+        values[f"{name}_by{k}"] = total
+    return values

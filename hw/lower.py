@@ -1,0 +1,506 @@
+"""Architecture -> netlist: every link, port, bank and switch as primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dataflow.architecture import Architecture, Plan
+from dataflow.dataflow import Point
+from dataflow.feed import Feed, minus
+from dataflow.reuse import dot, space_matrix, time_weights
+from hw.conditions import (
+    Address,
+    All,
+    AtLeast,
+    Condition,
+    Digit,
+    Flag,
+    GuardHolds,
+    InRange,
+    Inside,
+    Last,
+    NoneOf,
+    Step,
+    Value,
+    Zero,
+)
+from hw.generators import Generator, generator
+from hw.latencies import LATENCY_CYCLES, reduce_latency_cycles
+from hw.carries import all_carries, port_carry
+from hw.netlist import Arc, Netlist, Node, Pairs, Region
+from workloads.errors import BrickworkError
+from workloads.nest import Access, Tensor
+
+ORIGIN: Point = ()
+
+
+class UnsupportedError(BrickworkError):
+    """A nest that the hardware generator has no functional unit for."""
+
+
+def lower(architecture: Architecture) -> tuple[Netlist, tuple[Generator, ...]]:
+    """Build the netlist of an architecture, every wire as wide as the output's format.
+
+    Raises
+    ------
+    UnsupportedError
+        A tensor's format is not an integer one.
+    """
+    (plan,) = architecture.plans
+    for tensor in plan.nest.tensors:
+        if not tensor.format.integer:
+            raise UnsupportedError(
+                f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
+                f"int8, int16 and int32 only"
+            )
+    return _Lowering(plan).netlist(architecture.name)
+
+
+class _Lowering:
+    """Collects regions and nodes while the plan is walked from the ports to the write."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.dataflow, self.nest = plan, plan.dataflow, plan.nest
+        self.regions: dict[str, Region] = {}
+        self.nodes: dict[str, Node] = {}
+        self.generators: list[Generator] = []
+        self.axis = {loop: k for k, (loop, _) in enumerate(self.dataflow.space)}
+        self.levels = len(self.dataflow.order)
+        self.output_bits = self.nest.tensor(self.nest.output.tensor).format.bits
+        self.weights = time_weights(self.dataflow.time_extents(plan.extents))
+
+    def netlist(self, name: str) -> tuple[Netlist, tuple[Generator, ...]]:
+        self.region("fu", self.dataflow.units, skewed=True)
+        for number, feed in enumerate(self.plan.feeds):
+            self.operand(number + 1, feed)
+        total = self.reduction(self.gated(self.product()))
+        self.output(total)
+        netlist = Netlist(name, self.plan, tuple(self.regions.values()), tuple(self.nodes.values()))
+        return netlist, tuple(self.generators)
+
+    # Building blocks
+
+    def region(self, name: str, points: Iterable[Point], *, skewed: bool) -> None:
+        self.regions[name] = Region(name, tuple(points), skewed)
+
+    def add(
+        self, name: str, region: str, op: str, args: Iterable[Arc], width: int, latency: int | None = None, **parameters: object
+    ) -> str:
+        cycles = LATENCY_CYCLES.get(op, 0) if latency is None else latency
+        signed = op not in ("control", "spread", "all") and width > 1
+        self.nodes[name] = Node(name, region, op, tuple(args), width, cycles, signed, tuple(parameters.items()))
+        return name
+
+    def control(self, name: str, values: Mapping[Point, Value], width: int = 1) -> str:
+        """A value of the control at one or several points of its own region."""
+        if name not in self.nodes:
+            self.region(name, values, skewed=False)
+            self.add(name, name, "control", (), width, values=tuple(values.values()))
+        return name
+
+    def from_one(self, source: str, role: str, points: Iterable[Point], at: Point = ORIGIN) -> Arc:
+        return Arc(source, role, tuple((p, at) for p in points))
+
+    def local(self, source: str, role: str, points: Iterable[Point]) -> Arc:
+        return Arc(source, role, tuple((p, p) for p in points))
+
+    def held_levels(self, held: int) -> tuple[int, ...]:
+        return tuple(range(self.levels - held, self.levels))
+
+    # Inputs
+
+    def operand(self, number: int, feed: Feed) -> None:
+        name, access, banking = feed.operand, feed.access, feed.banking
+        tensor = self.nest.tensor(access.tensor)
+        width = tensor.format.bits
+        gen = generator(
+            name, number, self.plan, access, banking, ranged=_ranged(access, tensor, self.plan)
+        )
+        self.generators.append(gen)
+        roots = feed.roots
+        usable = {
+            unit: tuple(i for i, s in enumerate(feed.delayed) if self.dataflow.contains(minus(unit, s.space)))
+            for unit in roots
+        }
+        arrivals: list[Condition] = []
+        for i, step in enumerate(feed.delayed):
+            tests = tuple(AtLeast(k, steps) for k, steps in enumerate(step.time) if steps)
+            arrivals.append(All((Flag(f"{name}_link{i}_on"), *tests)))
+            self.control(f"{name}_from{i}", {ORIGIN: arrivals[i]})
+        loading = tuple(Zero(k) for k in self.held_levels(feed.held))
+        variants = {u: (j,) for j, u in enumerate(dict.fromkeys(usable.values()))}
+        self.control(
+            f"{name}_want",
+            {
+                point: All((Step(), *loading, *((NoneOf(tuple(arrivals[i] for i in u)),) if u else ())))
+                for u, point in variants.items()
+            },
+        )
+        value = self.reader(gen, f"{name}_want", {unit: variants[usable[unit]] for unit in roots}, width, "read")
+        value = self.masked(gen, feed, value, width, roots)
+
+        if loading:
+            self.control(f"{name}_load", {ORIGIN: All((Step(), *loading))})
+        args = [self.local(value, "port", roots)]
+        if loading:
+            args.append(self.from_one(f"{name}_load", "load", roots))
+        for i, step in enumerate(feed.delayed):
+            users = [unit for unit in roots if i in usable[unit]]
+            args.append(self.from_one(f"{name}_from{i}", f"from{i}", users))
+            args.append(
+                Arc(
+                    f"{name}_in",
+                    f"delayed{i}",
+                    tuple((unit, minus(unit, step.space)) for unit in users),
+                    dot(self.weights, step.time),
+                    f"{name}_link{i}_cycles" if self.programmable(step.time) else None,
+                )
+            )
+        args += self.direct(feed)
+        self.add(f"{name}_in", "fu", "source", (a for a in args if a.pairs), width, latency=0)
+
+    def programmable(self, time: Point) -> bool:
+        """True if the delay depends on run-time extents or idle cycles."""
+        return any(time[:-1]) or self.plan.drain.gap_level == self.levels - 1
+
+    def direct(self, feed: Feed) -> list[Arc]:
+        """Wires from a neighbour one hop away, and from the unit at the head of a broadcast."""
+        hops: list[tuple[Point, Point]] = []
+        broadcasts: list[tuple[Point, Point]] = []
+        heads: dict[Point, Point] = {}
+
+        def head(unit: Point) -> Point:
+            chain = []
+            while unit not in heads:
+                step = feed.parent[unit]
+                if step is None or dot(self.dataflow.skew, step.space):
+                    heads[unit] = unit
+                    break
+                chain.append(unit)
+                unit = minus(unit, step.space)
+            for member in chain:
+                heads[member] = heads[unit]
+            return heads[unit]
+
+        for unit, step in feed.parents:
+            if step is None:
+                continue
+            if dot(self.dataflow.skew, step.space):
+                hops.append((unit, minus(unit, step.space)))
+            else:
+                broadcasts.append((unit, head(unit)))
+        source = f"{feed.operand}_in"
+        return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
+
+    def reader(
+        self, gen: Generator, want: str, wants: Mapping[Point, Point], width: int, suffix: str
+    ) -> str:
+        """Ports of a bank set: wired banks next to their port, or a switch between all banks and all ports."""
+        name, banking = f"{gen.name}_{suffix}", gen.banking
+        addresses = self.addresses(gen)
+        if not banking.switched:
+            region = self.wired_region(gen)
+            carries = {unit: port_carry(gen, offset) for unit, offset in banking.ports}
+            points = [unit for unit, _ in banking.ports]
+            return self.add(
+                name,
+                region,
+                "read",
+                (
+                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
+                    Arc(want, "enable", tuple((p, wants[p]) for p in points)),
+                ),
+                width,
+            )
+        region = self.switched_region(gen)
+        grid = banking.grid
+        spread = self.spread(gen, addresses, f"{name}_at")
+        lanes = tuple((offset, wants[unit]) for unit, offset in banking.ports)
+        enable = self.rotate(gen, f"{name}_enable", want, lanes, 1)
+        self.add(name, region, "read", (self.local(spread, "address", grid), self.local(enable, "enable", grid)), width)
+        ports = self.ports_region(gen)
+        return self.add(
+            f"{name}_port",
+            ports,
+            "rotate",
+            (Arc(name, "lane", tuple((banking.ports[0][0], b) for b in grid)), *self.digits(gen, banking.ports[0][0])),
+            width,
+            towards="ports",
+            generator=gen.name,
+        )
+
+    def wired_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_bank"
+        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=True)
+        return name
+
+    def switched_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_bank"
+        self.region(name, gen.banking.grid, skewed=False)
+        return name
+
+    def ports_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_ports"
+        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=False)
+        return name
+
+    def addresses(self, gen: Generator) -> str:
+        carries = (
+            dict.fromkeys(all_carries(gen))
+            if gen.banking.switched
+            else dict.fromkeys(port_carry(gen, offset) for _, offset in gen.banking.ports)
+        )
+        return self.control(
+            f"{gen.name}_address", {c: Address(gen.name, c) for c in carries}, gen.address_bits
+        )
+
+    def digits(self, gen: Generator, consumer: Point) -> tuple[Arc, ...]:
+        """The bank digits that steer a switch."""
+        arcs = []
+        for r in gen.rotating:
+            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r)}, gen.digit_bits(r))
+            arcs.append(self.from_one(node, f"digit{r}", [consumer]))
+        return tuple(arcs)
+
+    def spread(self, gen: Generator, addresses: str, name: str) -> str:
+        """The in-bank address of every bank of a switched set."""
+        first = gen.banking.grid[0]
+        args = [Arc(addresses, f"carry{j}", ((first, c),)) for j, c in enumerate(all_carries(gen))]
+        return self.add(
+            name,
+            f"{gen.name}_bank",
+            "spread",
+            (*args, *self.digits(gen, first)),
+            gen.address_bits,
+            generator=gen.name,
+        )
+
+    def rotate(
+        self, gen: Generator, name: str, source: str, lanes: Sequence[tuple[Point, Point]], width: int
+    ) -> str:
+        """Bring what belongs to port offsets to the banks that serve them; ``lanes`` is (offset, producer)."""
+        first = gen.banking.grid[0]
+        producers = tuple(dict.fromkeys(p for _, p in lanes))
+        return self.add(
+            name,
+            f"{gen.name}_bank",
+            "rotate",
+            (Arc(source, "lane", tuple((first, p) for p in producers)), *self.digits(gen, first)),
+            width,
+            towards="banks",
+            generator=gen.name,
+            lanes=tuple(lanes),
+        )
+
+    def masked(self, gen: Generator, feed: Feed, value: str, width: int, ports: Sequence[Point]) -> str:
+        """0 where the element lies outside a padded tensor or the iteration outside the nest."""
+        bits = self.range_bits(gen, ports) + self.inside_bits(feed.masked, ports)
+        if not bits:
+            return value
+        region = self.nodes[value].region
+        return self.add(f"{gen.name}_data", region, "mask", (self.local(value, "value", ports), *bits), width)
+
+    def range_bits(self, gen: Generator, ports: Sequence[Point]) -> list[Arc]:
+        arcs = []
+        rows = space_matrix(gen.access, self.dataflow)
+        for r in gen.ranged:
+            offsets = {p: dot(rows[r], p) for p in ports}
+            node = self.control(
+                f"{gen.name}_in_range{r}",
+                {(o,): InRange(gen.name, r, o) for o in sorted(set(offsets.values()))},
+            )
+            arcs.append(Arc(node, "bit", tuple((p, (offsets[p],)) for p in ports)))
+        return arcs
+
+    def inside_bits(self, loops: Sequence[str], points: Sequence[Point]) -> list[Arc]:
+        arcs = []
+        for loop in loops:
+            size = self.dataflow.size(loop)
+            node = self.control(f"inside_{loop}", {(n,): Inside(loop, n) for n in range(size)})
+            arcs.append(Arc(node, "bit", tuple((p, (p[self.axis[loop]],)) for p in points)))
+        return arcs
+
+    # The functional unit
+
+    def product(self) -> str:
+        units = self.dataflow.units
+        names = [f"{feed.operand}_in" for feed in self.plan.feeds]
+        value = names[0]
+        for k, other in enumerate(names[1:]):
+            value = self.add(
+                f"product{k}",
+                "fu",
+                "multiply",
+                (self.local(value, "a", units), self.local(other, "b", units)),
+                self.output_bits,
+            )
+        if self.nest.coefficient != 1:
+            value = self.add(
+                "scaled",
+                "fu",
+                "multiply",
+                (self.local(value, "a", units),),
+                self.output_bits,
+                constant=self.nest.coefficient,
+            )
+        return value
+
+    def gated(self, value: str) -> str:
+        """0 where a guard fails or an iteration lies outside the nest and no operand is masked for it."""
+        units = self.dataflow.units
+        bits = self.inside_bits(self.plan.gated, units)
+        for g, guard in enumerate(self.nest.guards):
+            loops = tuple(loop for loop in guard.loops if loop in self.axis)
+            keys = {unit: tuple(unit[self.axis[loop]] for loop in loops) for unit in units}
+            node = self.control(
+                f"guard{g}",
+                {key: GuardHolds(g, tuple(zip(loops, key, strict=True))) for key in dict.fromkeys(keys.values())},
+            )
+            bits.append(Arc(node, "bit", tuple(keys.items())))
+        if not bits:
+            return value
+        return self.add("gated", "fu", "mask", (self.local(value, "value", units), *bits), self.nodes[value].width_bits)
+
+    # Output
+
+    def reduction(self, value: str) -> str:
+        for k, stage in enumerate(self.plan.drain.stages):
+            if stage.tree:
+                region = f"tree{k}"
+                self.region(region, stage.ends, skewed=True)
+                most = max(len(group) for group in stage.groups)
+                args = [
+                    Arc(value, f"term{n}", tuple((g[-1], g[n]) for g in stage.groups if n < len(g))) for n in range(most)
+                ]
+                value = self.add(
+                    f"sum{k}",
+                    region,
+                    "reduce",
+                    args,
+                    self.output_bits,
+                    latency=reduce_latency_cycles(most, balanced=False),
+                    balanced=False,
+                )
+                continue
+            region = "fu"
+            if stage.points != self.dataflow.units:
+                region = f"chain{k}"
+                self.region(region, stage.points, skewed=True)
+            links: Pairs = tuple(pair for g in stage.groups for pair in zip(g[1:], g, strict=False))
+            value = self.add(
+                f"sum{k}",
+                region,
+                "add",
+                (self.local(value, "a", stage.points), Arc(f"sum{k}", "b", links)),
+                self.output_bits,
+            )
+        return value
+
+    def output(self, value: str) -> None:
+        plan, drain = self.plan, self.plan.drain
+        access, points, bits = drain.access, drain.collectors, self.output_bits
+        ranged = tuple(range(len(access.index))) if drain.start == "memory" else ()
+        gen = generator(access.tensor, 0, plan, access, drain.banking, ranged=ranged)
+        self.generators.append(gen)
+        name, held = gen.name, self.held_levels(drain.held)
+        begin = tuple(Zero(k) for k in held)
+        region = "fu"
+        if points != self.dataflow.units:
+            region = "collector"
+            self.region(region, points, skewed=True)
+
+        back = self.read_back(gen, begin, points)
+        if held:
+            self.control(f"{name}_start", {ORIGIN: All(begin)})
+            select = [self.from_one(f"{name}_start", "start", points)]
+            if back:
+                select.append(self.local(back, "first", points))
+            select.append(Arc(f"{name}_sum", "again", tuple((p, p) for p in points), 1))
+            self.add(f"{name}_partial", region, "select", select, bits)
+            back = f"{name}_partial"
+        if back:
+            value = self.add(
+                f"{name}_sum",
+                region,
+                "add",
+                (self.local(value, "a", points), self.local(back, "b", points)),
+                bits,
+            )
+        self.write(gen, value, All((Step(), *(Last(k) for k in held))), points)
+
+    def read_back(self, gen: Generator, begin: tuple[Condition, ...], points: Sequence[Point]) -> str | None:
+        """The sum at which an accumulation starts, or none where that is always 0."""
+        drain, name = self.plan.drain, gen.name
+        if not drain.reads_back:
+            return None
+        again: tuple[Condition, ...] = ()
+        if drain.start == "spilled":
+            fresh = All((*(Zero(k) for k in drain.spilled), NoneOf((Flag("accumulate"),))))
+            again = (NoneOf((fresh,)),)
+        self.control(f"{name}_want", {ORIGIN: All((Step(), *begin, *again))})
+        value = self.reader(gen, f"{name}_want", dict.fromkeys(points, ORIGIN), self.output_bits, "read")
+        if again:
+            self.control(f"{name}_again", {ORIGIN: All(again)})
+            value = self.add(
+                f"{name}_back",
+                self.nodes[value].region,
+                "mask",
+                (self.local(value, "value", points), self.from_one(f"{name}_again", "bit", points)),
+                self.output_bits,
+            )
+        return value
+
+    def write(self, gen: Generator, value: str, emit: Condition, points: Sequence[Point]) -> None:
+        name, banking, bits = gen.name, gen.banking, self.output_bits
+        self.control(f"{name}_emit", {ORIGIN: emit})
+        addresses = self.addresses(gen)
+        where = self.ports_region(gen) if banking.switched else self.wired_region(gen)
+        enable = self.add(
+            f"{name}_enable",
+            where,
+            "all",
+            (
+                self.from_one(f"{name}_emit", "bit", points),
+                *self.inside_bits(self.plan.drain.guarded, points),
+                *self.range_bits(gen, points),
+            ),
+            1,
+        )
+        if not banking.switched:
+            carries = {unit: port_carry(gen, offset) for unit, offset in banking.ports}
+            self.add(
+                f"{name}_write",
+                where,
+                "write",
+                (
+                    self.local(value, "data", points),
+                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
+                    self.local(enable, "enable", points),
+                ),
+                bits,
+            )
+            return
+        region, grid = self.switched_region(gen), banking.grid
+        self.add(f"{name}_lane", where, "lane", (self.local(value, "value", points),), bits)
+        lanes = tuple((offset, unit) for unit, offset in banking.ports)
+        data = self.rotate(gen, f"{name}_route", f"{name}_lane", lanes, bits)
+        commit = self.rotate(gen, f"{name}_commit", enable, lanes, 1)
+        spread = self.spread(gen, addresses, f"{name}_write_at")
+        self.add(
+            f"{name}_write",
+            region,
+            "write",
+            (self.local(data, "data", grid), self.local(spread, "address", grid), self.local(commit, "enable", grid)),
+            bits,
+        )
+
+
+def _ranged(access: Access, tensor: Tensor, plan: Plan) -> tuple[int, ...]:
+    """Dimensions of a padded tensor whose index can leave it."""
+    if not tensor.padded:
+        return ()
+    return tuple(
+        r
+        for r, index in enumerate(access.index)
+        if index.bounds(plan.nest.extents)[0] < 0 or index.bounds(plan.nest.extents)[1] >= tensor.shape[r]
+    )

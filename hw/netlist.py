@@ -1,0 +1,232 @@
+"""The netlist (DAG): primitives on the array, folded over the functional units.
+
+A node stands for one primitive at every point of its region, so that the netlist's size does not grow with the array.
+An arc says, for each consumer point, which producer point it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from dataflow.architecture import Plan
+from dataflow.dataflow import Point
+from dataflow.dataflow import Dataflow
+from workloads.errors import BrickworkError
+
+Pairs = tuple[tuple[Point, Point], ...]
+
+
+class NetlistError(BrickworkError):
+    """A netlist that breaks a rule; lists every fault and the pass after which it was found."""
+
+    def __init__(self, netlist: str, faults: tuple[str, ...], after: str) -> None:
+        self.netlist, self.faults, self.after = netlist, faults, after
+        super().__init__("\n".join(f"netlist {netlist!r} after {after}: {fault}" for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Points at which a group of nodes stands, one hardware module each.
+
+    Attributes
+    ----------
+    skewed : bool
+        The point ``s`` runs ``skew . s`` cycles after the control; otherwise with the control.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+    skewed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """An operand: which producer each consumer point reads, and with which architectural delay.
+
+    Attributes
+    ----------
+    source : str
+        Name of the producing node.
+    role : str
+        What the consumer takes it for.
+    pairs : tuple of (consumer point, producer point)
+    time_cycles : int
+        ``lambda . Dt``: by how much the value is older than the consumer's time step (at the design's limits where
+        ``fifo`` is set).
+    fifo : str or None
+        Name of the run-time register that holds the delay, for delays that depend on run-time extents.
+    """
+
+    source: str
+    role: str
+    pairs: Pairs
+    time_cycles: int = 0
+    fifo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One primitive at every point of a region.
+
+    ``op`` is one of
+
+    ========== ===========================================================================
+    control    a value of the sequencer or an address generator (``value`` per point)
+    read       synchronous read of a bank (roles ``address``, ``enable``)
+    write      write of a bank (roles ``data``, ``address``, ``enable``)
+    rotate     switch between ports and banks
+    lane       a wire of a switch
+    mask       value or 0 (roles ``value``, ``bit``...)
+    source     operand of a functional unit: stationary register, links, port
+    multiply   product of two, or with a constant
+    add        sum of what is present
+    reduce     multi-operand sum, ``shape`` chain or tree
+    select     ``start`` ? ``first`` : ``again``
+    ========== ===========================================================================
+    """
+
+    name: str
+    region: str
+    op: str
+    args: tuple[Arc, ...]
+    width_bits: int
+    latency_cycles: int = 0
+    signed: bool = True
+    parameters: tuple[tuple[str, object], ...] = ()
+
+    def parameter(self, name: str) -> object:
+        return dict(self.parameters)[name]
+
+    def arc(self, role: str) -> Arc | None:
+        return next((a for a in self.args if a.role == role), None)
+
+    def arcs(self, role: str) -> tuple[Arc, ...]:
+        return tuple(a for a in self.args if a.role == role)
+
+
+@dataclass(frozen=True, slots=True)
+class PassStatistics:
+    """What the netlist held after a pass."""
+
+    name: str
+    register_bits: int
+    adder_bits: int
+    multiplier_bits: int
+    mux_bits: int
+    depth_cycles: int
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """Regions, nodes and, once delays are matched, the cycle at which each node's operands meet.
+
+    Attributes
+    ----------
+    labels : tuple of (node, cycle)
+        ``r``: operands of node v at point s meet ``r_v`` cycles after the point's own time step.
+    """
+
+    name: str
+    plan: Plan
+    regions: tuple[Region, ...]
+    nodes: tuple[Node, ...]
+    labels: tuple[tuple[str, int], ...] = ()
+    statistics: tuple[PassStatistics, ...] = ()
+
+    @property
+    def dataflow(self) -> Dataflow:
+        return self.plan.dataflow
+
+    @cached_property
+    def node(self) -> Mapping[str, Node]:
+        return {n.name: n for n in self.nodes}
+
+    @cached_property
+    def region(self) -> Mapping[str, Region]:
+        return {r.name: r for r in self.regions}
+
+    @cached_property
+    def label(self) -> Mapping[str, int]:
+        return dict(self.labels)
+
+    @cached_property
+    def _offsets(self) -> dict[str, dict[Point, int]]:
+        skew = self.dataflow.skew_cycles
+        return {r.name: {p: skew(p) if r.skewed else 0 for p in r.points} for r in self.regions}
+
+    def offset_cycles(self, node: Node, point: Point) -> int:
+        """How many cycles after the control the point runs a time step."""
+        return self._offsets[node.region][point]
+
+    def arcs(self) -> Iterator[tuple[Node, Arc]]:
+        """Every consumer with each of its operands."""
+        for node in self.nodes:
+            for arc in node.args:
+                yield node, arc
+
+    def spans(self, node: Node, arc: Arc) -> Iterator[tuple[Point, Point, int]]:
+        """For each pair: consumer, producer, and the architectural delay between their time steps' cycles."""
+        mine, theirs = self._offsets[node.region], self._offsets[self.node[arc.source].region]
+        for consumer, producer in arc.pairs:
+            yield consumer, producer, arc.time_cycles + mine[consumer] - theirs[producer]
+
+    def slack(self, node: Node, arc: Arc) -> int:
+        """``r_v - r_u - l_u``: registers of the arc beyond its architectural delay."""
+        source = self.node[arc.source]
+        return self.label[node.name] - self.label[source.name] - source.latency_cycles
+
+    def with_nodes(self, nodes: Mapping[str, Node]) -> Netlist:
+        """The same netlist with some nodes replaced."""
+        return replace(self, nodes=tuple(nodes.get(n.name, n) for n in self.nodes))
+
+
+def check(netlist: Netlist, *, after: str) -> None:
+    """Raise one error that lists every fault of ``netlist``.
+
+    Raises
+    ------
+    NetlistError
+    """
+    if faults := tuple(fault for rule in RULES for fault in rule(netlist)):
+        raise NetlistError(netlist.name, faults, after)
+
+
+def _names_are_unique(netlist: Netlist) -> Iterator[str]:
+    for kind, names in (("node", [n.name for n in netlist.nodes]), ("region", [r.name for r in netlist.regions])):
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield f"{kind} {name!r} stands twice"
+
+
+def _arcs_join_known_points(netlist: Netlist) -> Iterator[str]:
+    points = {r.name: set(r.points) for r in netlist.regions}
+    for node, arc in netlist.arcs():
+        source = netlist.node.get(arc.source)
+        if source is None:
+            yield f"node {node.name!r} reads {arc.source!r}, which does not exist"
+            continue
+        for consumer, producer in arc.pairs:
+            if consumer not in points[node.region]:
+                yield f"{arc.source} -> {node.name}: consumer {list(consumer)} is not in region {node.region!r}"
+            elif producer not in points[source.region]:
+                yield f"{arc.source} -> {node.name}: producer {list(producer)} is not in region {source.region!r}"
+
+
+def _widths_are_positive(netlist: Netlist) -> Iterator[str]:
+    for node in netlist.nodes:
+        if node.width_bits < 1:
+            yield f"node {node.name!r} is {node.width_bits} bits wide; expected at least 1"
+
+
+def _registers_are_counts(netlist: Netlist) -> Iterator[str]:
+    if not netlist.labels:
+        return
+    for node, arc in netlist.arcs():
+        least = min((span for _, _, span in netlist.spans(node, arc)), default=0) + netlist.slack(node, arc)
+        needed = 1 if arc.fifo else 0
+        if least < needed:
+            yield f"{arc.source} -> {node.name} ({arc.role}) has {least} registers; expected at least {needed}"
+
+
+RULES = (_names_are_unique, _arcs_join_known_points, _widths_are_positive, _registers_are_counts)

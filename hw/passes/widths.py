@@ -1,0 +1,94 @@
+"""Width inference: every wire as narrow as exactness allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from hw.netlist import Netlist, Node
+
+Range = tuple[int, int]
+
+
+def infer_widths(netlist: Netlist) -> Netlist:
+    """Narrow every arithmetic node to the range of its values at the design's limits.
+
+    Ranges come from the formats; a sum of n products has n times the product's range. All arithmetic is modulo the
+    output's width, so that no node needs more bits than the output. Sums that start from what the banks hold may be
+    anything the output can hold.
+    """
+    ranges: dict[str, Range] = {}
+    widths: dict[str, int] = {}
+    plan = netlist.plan
+    most = max(
+        (n.width_bits for n in netlist.nodes if n.op == "write"),
+        default=1,
+    )
+    terms = prod(
+        extent for loop, extent in plan.extents.items() if loop not in plan.drain.access.loops
+    ) if plan.drain.start != "memory" else prod(plan.extents.values())
+    product = Range
+    for node in _in_order(netlist):
+        inputs = [ranges[a.source] for a in node.args if a.source in ranges]
+        if node.op in ("control", "spread", "all") or node.width_bits == 1:
+            continue
+        if node.op == "read":
+            bits = node.width_bits
+            ranges[node.name] = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        elif node.op == "multiply":
+            constant = dict(node.parameters).get("constant")
+            other = inputs[1] if constant is None else (int(str(constant)),) * 2
+            corners = [a * b for a in inputs[0] for b in other]
+            ranges[node.name] = (min(corners), max(corners))
+        elif node.op == "mask":
+            low, high = inputs[0]
+            ranges[node.name] = (min(0, low), max(0, high))
+        elif node.op in ("add", "reduce", "select"):
+            ranges[node.name] = _sum_range(netlist, node, ranges, terms, most)
+        else:
+            ranges[node.name] = inputs[0]
+        widths[node.name] = min(bits_of(ranges[node.name]), most)
+    del product
+    narrowed = {n.name: replace(n, width_bits=min(n.width_bits, widths[n.name])) for n in netlist.nodes if n.name in widths}
+    result = netlist.with_nodes(narrowed)
+    output = result.node[f"{plan.drain.access.tensor}_write"]
+    # A bank holds what is written, so what is read back is as wide as that.
+    back = {
+        n.name: replace(n, width_bits=output.width_bits)
+        for n in result.nodes
+        if n.name.startswith(f"{plan.drain.access.tensor}_read") and n.op in ("read", "rotate") and n.width_bits > 1
+    }
+    return result.with_nodes(back)
+
+
+def bits_of(values: Range) -> int:
+    """Bits of the narrowest two's complement that holds a range."""
+    low, high = values
+    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+
+
+def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: int, most: int) -> Range:
+    plan = netlist.plan
+    full = (-(1 << (most - 1)), (1 << (most - 1)) - 1)
+    name = plan.drain.access.tensor
+    if node.name in (f"{name}_sum", f"{name}_partial"):
+        if plan.drain.reads_back:
+            return full
+        stages = plan.drain.stages
+        spatial = prod(max(len(g) for g in s.groups) for s in stages)
+        source = netlist.node[f"{name}_sum"].args[0].source
+        # At most ``terms`` products meet in one element; each value that arrives sums up to ``spatial`` of them.
+        low, high = ranges[source]
+        arrivals = -(-terms // spatial) if stages else terms
+        return min(0, low * arrivals), max(0, high * arrivals)
+    index = int(node.name.removeprefix("sum"))
+    longest = max(len(g) for g in plan.drain.stages[index].groups)
+    low, high = ranges[node.args[0].source]
+    return min(low, low * longest), max(high, high * longest)
+
+
+def _in_order(netlist: Netlist) -> list[Node]:
+    """Nodes so that operands come first, recurrences left aside (lowering appends in that order, selects excepted)."""
+    nodes = list(netlist.nodes)
+    late = [n for n in nodes if n.op == "select"]
+    return [n for n in nodes if n.op != "select"] + late

@@ -1,0 +1,224 @@
+"""The driver's side of a design: registers, bank rows and predicted cycles of every run of a nest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.cycles import Cycles, count_cycles, run_weights
+from dataflow.reuse import dot
+from hw.design import Design
+from hw.generators import generator_registers
+from hw.layout import Bytes, Layout, window
+from hw.netlist import Netlist
+from hw.registers import Register, guarded_tiles
+from workloads.errors import BrickworkError
+from workloads.nest import Nest
+
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+
+
+class ProgramError(BrickworkError):
+    """A nest that a design cannot run; lists every reason."""
+
+    def __init__(self, design: str, faults: tuple[str, ...]) -> None:
+        self.design, self.faults = design, faults
+        super().__init__("\n".join(f"design {design!r}: {fault}" for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Rows to write into the banks of a tensor, from an in-bank address on."""
+
+    tensor_id: int
+    address: int
+    rows: Bytes
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start-to-done of the array.
+
+    Attributes
+    ----------
+    origin, extents : tuple of (loop, value)
+        The part of the nest that is computed.
+    registers : tuple of (address, value)
+        32-bit words to write before the start.
+    """
+
+    origin: tuple[tuple[str, int], ...]
+    extents: tuple[tuple[str, int], ...]
+    registers: tuple[tuple[int, int], ...]
+    cycles: Cycles
+    inputs: tuple[Layout, ...]
+    output: Layout
+    preloads: bool
+
+    @property
+    def predicted_cycles(self) -> int:
+        return self.cycles.total
+
+    def loads(self, tensors: Tensors, output: npt.NDArray[np.generic]) -> list[Load]:
+        """Rows for every input bank, and for the output banks where sums start from them."""
+        found = [Load(layout.tensor_id, 0, layout.pack(tensors[layout.tensor])) for layout in self.inputs]
+        if self.preloads:
+            found.append(Load(self.output.tensor_id, 0, self.output.pack(output)))
+        return found
+
+    @property
+    def readback(self) -> tuple[int, int, int, int]:
+        """Tensor number, address, rows and bytes a row of the result."""
+        return self.output.tensor_id, 0, self.output.rows, self.output.row_bytes
+
+    def store(self, rows: Bytes, output: npt.NDArray[np.generic]) -> None:
+        """Write the run's part of the result into ``output`` in place."""
+        self.output.unpack(rows, output)
+
+
+class HasDesign(Protocol):
+    """Anything generated, such as an accelerator."""
+
+    @property
+    def design(self) -> Design: ...
+
+
+def runs(accelerator: HasDesign, nest: Nest) -> tuple[Run, ...]:
+    """Cut a nest into runs of a design, tiles in the nest's own loop order.
+
+    Raises
+    ------
+    ProgramError
+        The nest is another one than the design's, or too large for it.
+    """
+    design = accelerator.design
+    if faults := tuple(_mismatches(design, nest)):
+        raise ProgramError(design.name, faults)
+    plan = design.netlist.plan
+    held = dict(plan.dataflow.tile)
+    ranges = [range(0, extent, held.get(loop, extent)) for loop, extent in nest.extents.items()]
+    done = []
+    for start in product(*ranges):
+        origin = dict(zip(nest.loop_names, start, strict=True))
+        extents = {
+            loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()
+        }
+        done.append(_run(design, nest, origin, extents))
+    return tuple(done)
+
+
+def _mismatches(design: Design, nest: Nest) -> Iterator[str]:
+    plan = design.netlist.plan
+    built = plan.nest
+    if (nest.loop_names, nest.output, nest.inputs, nest.coefficient, nest.guards) != (
+        built.loop_names, built.output, built.inputs, built.coefficient, built.guards
+    ):
+        yield f"it was generated for nest {built.name!r}, whose loops, body or guards differ from those of {nest.name!r}"
+        return
+    for mine, other in zip(built.tensors, nest.tensors, strict=True):
+        if mine.format != other.format:
+            yield f"tensor {mine.name!r} is {mine.format} in the design but {other.format} in nest {nest.name!r}"
+    held = dict(plan.dataflow.tile)
+    for loop, limit in plan.limits:
+        extent = nest.extents[loop]
+        if loop not in held and extent > limit:
+            yield f"loop {loop!r} has extent {extent}, but the design was generated for at most {limit}"
+
+
+def _run(design: Design, nest: Nest, origin: dict[str, int], extents: dict[str, int]) -> Run:
+    plan, timing = design.netlist.plan, design.timing
+    dataflow, drain = plan.dataflow, plan.drain
+    weights = run_weights(plan, extents, timing)
+    cycles = count_cycles(plan, extents, timing)
+    reduction = [loop for loop in nest.loop_names if loop not in nest.output.loops]
+    again = any(origin[loop] for loop in reduction)
+    trips = dict(zip(dataflow.order, dataflow.time_extents(extents), strict=True))
+    values = {f"last_{loop}": trip - 1 for loop, trip in trips.items()}
+    values["gap"] = cycles.gap // max(1, _gaps(trips, drain.gap_level))
+    values["accumulate"] = int(again)
+    for loop, size in dataflow.space:
+        left = extents[loop] - size * (trips[loop] - 1)
+        values[f"edge_{loop}"] = (1 << left) - 1
+    values |= {f"origin_{loop}": origin[loop] for loop in guarded_tiles(plan)}
+    values |= _link_values(design, weights)
+    layouts = {}
+    for gen in design.generators:
+        held = window(gen.access, nest, extents, origin)
+        shape = None if gen.tensor_id == 0 else nest.tensor(gen.access.tensor).shape
+        values |= generator_registers(gen, dataflow, extents, held, shape)
+        layouts[gen.tensor_id] = Layout(gen.access.tensor, gen.tensor_id, design.bank_bits(gen), gen.banking, held)
+        if layouts[gen.tensor_id].rows > gen.depth:
+            raise ProgramError(
+                design.name,
+                (
+                    f"tensor {gen.access.tensor!r} needs {layouts[gen.tensor_id].rows} words in each bank, "
+                    f"which holds {gen.depth}",
+                ),
+            )
+    return Run(
+        tuple(origin.items()),
+        tuple(extents.items()),
+        tuple(_words(design, values)),
+        cycles,
+        tuple(layout for number, layout in sorted(layouts.items()) if number),
+        layouts[0],
+        drain.start == "memory" or again,
+    )
+
+
+def _gaps(trips: Mapping[str, int], level: int) -> int:
+    """How often the gap loop or a loop outside it steps."""
+    total = 1
+    for trip in list(trips.values())[: level + 1]:
+        total *= trip
+    return total - 1
+
+
+def _link_values(design: Design, weights: tuple[int, ...]) -> dict[str, int]:
+    netlist: Netlist = design.netlist
+    values: dict[str, int] = {}
+    for feed in netlist.plan.feeds:
+        node = netlist.node[f"{feed.operand}_in"]
+        for i, step in enumerate(feed.delayed):
+            on = f"{feed.operand}_link{i}_on"
+            values[on] = 1
+            for arc in node.arcs(f"delayed{i}"):
+                if not arc.fifo:
+                    continue
+                consumer, producer = arc.pairs[0]
+                delay = (
+                    dot(weights, step.time)
+                    + netlist.offset_cycles(node, consumer)
+                    - netlist.offset_cycles(node, producer)
+                    + netlist.slack(node, arc)
+                )
+                usable = 1 <= delay <= design.fifos[arc.fifo]
+                values[on] = int(usable)
+                values[arc.fifo] = delay if usable else 1
+    return values
+
+
+def _words(design: Design, values: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    for register in design.registers:
+        value = values[register.name]
+        _check_fits(design, register, value)
+        for word in range(register.words):
+            yield register.address + word, (value >> (32 * word)) & 0xFFFFFFFF
+
+
+# Address registers work modulo the bank's depth; all others must hold their value.
+def _check_fits(design: Design, register: Register, value: int) -> None:
+    if register.wraps:
+        return
+    signed = register.signed
+    low, high = (-(1 << (register.bits - 1)), (1 << (register.bits - 1)) - 1) if signed else (0, (1 << register.bits) - 1)
+    if not low <= value <= high:
+        raise ProgramError(
+            design.name,
+            (f"register {register.name!r} would need {value}, but holds {low} to {high}: {register.meaning}",),
+        )

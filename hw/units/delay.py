@@ -1,0 +1,27 @@
+"""Delays: a fixed chain of registers, and a programmable one kept in a small memory."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Signal, Value
+
+
+def delay_taps(m: Module, value: Value, width: int, cycles: int, name: str) -> list[Value]:
+    """``value`` delayed by 0 .. ``cycles`` cycles."""
+    taps: list[Value] = [value]
+    for n in range(cycles):
+        stage = Signal(width, name=f"{name}_d{n + 1}")
+        m.d.sync += stage.eq(taps[-1])
+        taps.append(stage)
+    return taps
+
+
+def programmable_delay(m: Module, value: Value, width: int, depth: int, pointer: Value, name: str) -> Value:
+    """``value`` as many cycles ago as the pointer takes for one round.
+
+    All delays of one length share the pointer; each word is read in the cycle in which it is overwritten.
+    """
+    words = Array(Signal(width, name=f"{name}_w{n}") for n in range(depth))
+    m.d.sync += words[pointer].eq(value)
+    out = Signal(width, name=f"{name}_out")
+    m.d.comb += out.eq(words[pointer])
+    return out

@@ -1,0 +1,157 @@
+"""The hardware of one module kind: the nodes of a region at a point."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, signed, ClockSignal, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.kinds import Kind, Operand, Use
+from hw.units.delay import delay_taps, programmable_delay
+
+
+class PointModule(wiring.Component):
+    """One kind as a module.
+
+    Members are the operands that come from outside (``NODE_ROLE``), the taps that leave (``NODE_dN``), the pointers of
+    programmable delays (``p_NAME``) and, where a bank stands here, the host's port to it.
+    """
+
+    def __init__(self, kind: Kind, bank: tuple[str, int, int] | None) -> None:
+        self.kind, self.bank = kind, bank
+        members: dict[str, wiring.Member] = {}
+        for use in kind.uses:
+            for operand in use.operands:
+                if operand.local is None:
+                    members[use.port(operand)] = In(operand.width_bits)
+                if operand.fifo:
+                    members[f"p_{operand.fifo}"] = In(max(1, (operand.fifo_depth - 1).bit_length()))
+        widths = {use.node.name: use.node.width_bits for use in kind.uses}
+        for name, registers in kind.exports:
+            members[f"{name}_d{registers}"] = Out(widths[name])
+        if bank:
+            _, width, depth = bank
+            bits = max(1, (depth - 1).bit_length())
+            members |= {
+                "busy": In(1), "h_we": In(1), "h_re": In(1), "h_addr": In(bits), "h_wdata": In(width), "h_rdata": Out(width)
+            }
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # Local clock and reset exist even in kinds without registers.
+        self.value: dict[str, Signal] = {}
+        for use in self.kind.uses:
+            node = use.node
+            shape = signed(node.width_bits) if node.signed else node.width_bits
+            self.value[node.name] = Signal(shape, name=f"v_{node.name}")
+        self.taps = {
+            name: delay_taps(m, value, value.shape().width, self.kind.chains.get(name, 0), name)
+            for name, value in self.value.items()
+        }
+        for use in self.kind.uses:
+            self._node(m, use)
+        for name, registers in self.kind.exports:
+            m.d.comb += getattr(self, f"{name}_d{registers}").eq(self.taps[name][registers])
+        if self.bank:
+            self._bank(m)
+        return m
+
+    def _in(self, m: Module, use: Use, operand: Operand) -> Value:
+        if operand.local is None:
+            value: Value = getattr(self, use.port(operand))
+        else:
+            value = self.taps[operand.local][operand.registers]
+        if operand.fifo:
+            pointer = getattr(self, f"p_{operand.fifo}")
+            value = programmable_delay(
+                m, value, operand.width_bits, operand.fifo_depth, pointer, f"{use.node.name}_{operand.role}"
+            )
+        return value.as_signed() if operand.signed else value.as_unsigned()
+
+    def _node(self, m: Module, use: Use) -> None:
+        node, out = use.node, self.value[use.node.name]
+        ins = {operand.role: self._in(m, use, operand) for operand in use.operands}
+        bits: Value = Const(1)
+        for role, value in ins.items():
+            if role.startswith("bit_"):
+                bits = bits & value
+        match node.op:
+            case "source":
+                m.d.comb += out.eq(self._source(m, node.name, ins, out))
+            case "multiply":
+                constant = dict(node.parameters).get("constant")
+                other = ins["b"] if constant is None else int(str(constant))
+                m.d.sync += out.eq(ins["a"] * other)
+            case "add":
+                m.d.sync += out.eq(ins["a"] + ins["b"] if "b" in ins else ins["a"])
+            case "reduce":
+                terms = [ins[f"term{n}"] for n in range(len(ins))]
+                self._reduce(m, node.name, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
+            case "select":
+                m.d.comb += out.eq(Mux(ins["start"], ins.get("first", 0), ins["again"]))
+            case "mask":
+                m.d.comb += out.eq(Mux(bits, ins["value"], 0))
+            case "all":
+                m.d.comb += out.eq(bits)
+            case "lane":
+                m.d.comb += out.eq(ins["value"])
+            case "read" | "write":
+                setattr(self, f"{node.op}_ports", ins)
+            case _:
+                raise AssertionError(node.op)
+
+    def _source(self, m: Module, name: str, ins: dict[str, Value], out: Signal) -> Value:
+        for role in ("hop", "broadcast"):
+            if role in ins:
+                return ins[role]
+        value = ins["port"]
+        for i in reversed(range(len(ins))):
+            if f"from{i}" in ins:
+                value = Mux(ins[f"from{i}"], ins[f"delayed{i}"], value)
+        if "load" in ins:
+            kept = Signal(out.shape(), name=f"{name}_held")
+            value = Mux(ins["load"], value, kept)
+            m.d.sync += kept.eq(value)
+        return value
+
+    def _reduce(self, m: Module, name: str, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
+        """Pipelined sum, one register a level; groups shorter than the longest wait at the end."""
+        level = 0
+        while len(terms) > 1:
+            level += 1
+            pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
+            if not balanced:
+                pairs = [terms[:2], *([t] for t in terms[2:])]
+            following = []
+            for n, pair in enumerate(pairs):
+                total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
+                stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}")
+                m.d.sync += stage.eq(total)
+                following.append(stage)
+            terms = following
+        for extra in range(level, latency):
+            stage = Signal(out.shape(), name=f"{name}_l{extra + 1}")
+            m.d.sync += stage.eq(terms[0])
+            terms = [stage]
+        m.d.comb += out.eq(terms[0])
+
+    def _bank(self, m: Module) -> None:
+        assert self.bank
+        module, width, _ = self.bank
+        q = Signal(width, name="q")
+        ports: dict[str, object] = {
+            "i_clk": ClockSignal(),
+            "i_rst": ResetSignal(),
+            "o_q": q,
+            **{f"i_{name}": getattr(self, name) for name in ("busy", "h_we", "h_re", "h_addr", "h_wdata")},
+        }
+        if read := getattr(self, "read_ports", None):
+            ports |= {"i_r_en": read["enable"], "i_r_addr": read["address"]}
+        if write := getattr(self, "write_ports", None):
+            ports |= {"i_w_en": write["enable"], "i_w_addr": write["address"], "i_w_data": write["data"]}
+        m.submodules.bank = Instance(module, **ports)
+        for use in self.kind.uses:
+            if use.node.op == "read":
+                m.d.comb += self.value[use.node.name].eq(Cat(q).as_signed() if use.node.signed else q)
+        m.d.comb += self.h_rdata.eq(q)
