@@ -155,7 +155,7 @@ def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike 
     repeats = nest.coefficient * prod(nest.extents[n] for n in idle)
     used_extents = {n: extent for n, extent in nest.extents.items() if n not in idle}
     for box in chunks(arrays_of(loops, kept, order), used_extents, MOST_ELEMENTS):
-        factors = [_gathered(nest.tensor(a.tensor), arrays[a.tensor], a, box) for a in nest.inputs]
+        factors = [_gathered(nest.tensor(a.tensor), arrays[a.tensor], a, box, integer) for a in nest.inputs]
         factors += [_mask(g, box, integer) for g in nest.guards]
         factors.append(Factor(loops[-1], np.ones(_shape(loops[-1], box)), 1 if integer else None))
         sums = contract(factors, kept, order)
@@ -199,12 +199,12 @@ def _positions(tensor: Tensor, access: Access, box: Box) -> tuple[npt.NDArray[np
     return where, inside
 
 
-def _gathered(tensor: Tensor, array: Array, access: Access, box: Box) -> Factor:
+def _gathered(tensor: Tensor, array: Array, access: Access, box: Box, integer: bool) -> Factor:
     where, inside = _positions(tensor, access, box)
     values = array.ravel()[where].astype(np.float64)
     if inside is not None:
         values *= inside
-    return Factor(access.loops, values, -tensor.format.range[0] if tensor.format.integer else None)
+    return Factor(access.loops, values, -tensor.format.range[0] if integer else None)
 
 
 def _mask(guard: Guard, box: Box, integer: bool) -> Factor:

@@ -223,8 +223,8 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if output and output.format.integer and not tensor.format.integer:
             yield (
                 named,
-                f"tensor {tensor.name!r} is {tensor.format} but the output {output.name!r} is {output.format}; "
-                "expected a floating point output",
+                f"tensor {tensor.name!r} is {tensor.format}, so the output {output.name!r} must be floating point, "
+                + f"not {output.format}",
             )
     if output and output.padded:
         yield ("tensor", output.name), f"tensor {output.name!r} is the output and cannot have padding"
