@@ -234,7 +234,7 @@ class _Parser:
             self.expect(")", "to close '('")
             return value
         if self.kind.isidentifier():
-            name, start = self.advance(), self.offset
+            start, name = self.offset, self.advance()
             if self.kind == "[":
                 raise ExpressionError(
                     start, f"{self.what}: {name}[...] is used as an index; expected loops and integers"

@@ -26,7 +26,7 @@ class NestError(BrickworkError):
     ----------
     places : tuple of tuple
         For each fault, the part it is about: ``("loop", name)``, ``("access", position)`` (0 is the output),
-        ``("tensor", name)``, ``("guard", position)`` or ``("body",)``.
+        ``("tensor", name)``, ``("guard", position)``, ``("name", name)`` or ``("body",)``.
     """
 
     def __init__(self, nest: str, faults: tuple[str, ...], places: tuple[tuple[str | int, ...], ...] = ()) -> None:

@@ -168,6 +168,9 @@ def reached_shape(tensor: str, accesses: tuple[Access, ...], extents: Mapping[st
 def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Each fault with its place, see `NestError`."""
     names = nest.loop_names
+    for kind, name in (("nest", nest.name), *(("loop", n) for n in names), *(("tensor", t.name) for t in nest.tensors)):
+        if not (name.isidentifier() and name.isascii()):
+            yield ("name", name), f"{kind} {name!r}: a name is letters, digits and '_', starting with a letter"
     for name in sorted({n for n in names if names.count(n) > 1}):
         yield ("loop", name), f"loop {name!r} is declared twice"
     for loop in nest.loops:

@@ -158,7 +158,7 @@ def _place(
         sections = [reader.entries(entries[key][1], key) for key in ("formats", "shapes", "padding") if key in entries]
         nodes = [section[str(which)][0] for section in sections if which in section]
         reader.fault(nodes[0] if nodes else entries["body"][1], fault)
-    else:
+    elif kind != "name":  # The reader has reported every bad name where it stands.
         reader.fault(entries["body"][1], fault)
 
 
@@ -238,7 +238,7 @@ def _read_shapes(reader: Reader, entries: Entries, ranks: Mapping[str, int]) -> 
         extents = [reader.integer(n, f"'shapes': an extent of tensor {name!r}", least=1) for n in items]
         rank = ranks.get(name, len(items))
         if items and len(items) != rank:
-            sentence = f"'shapes': tensor {name!r} has {rank} dimensions in the body, but {len(items)} extents here"
+            sentence = f"'shapes': tensor {name!r} has rank {rank} in the body, but the shape has rank {len(items)}"
             reader.fault(node, sentence)
         elif items and None not in extents:
             shapes[name] = tuple(extent for extent in extents if extent is not None)
@@ -254,7 +254,7 @@ def _rank_faults(body: Body) -> list[tuple[int, str]]:
             faults.append(
                 (
                     offset,
-                    f"body: {access} has {len(access.index)} dimensions, but tensor {access.tensor!r} has {rank} before",
+                    f"body: {access} has rank {len(access.index)}, but tensor {access.tensor!r} has rank {rank} before",
                 )
             )
     return faults

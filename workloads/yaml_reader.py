@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 import yaml
 
@@ -21,8 +21,9 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the closest known word, else the list of what is known."""
     known = list(known)
-    if close := get_close_matches(word, known, n=1, cutoff=0.6):
-        return f"; did you mean {close[0]!r}?"
+    likeness = {name: SequenceMatcher(None, word, name).ratio() for name in known}
+    if known and likeness[closest := max(known, key=likeness.__getitem__)] >= 0.6:
+        return f"; did you mean {closest!r}?"
     return f"; expected one of {', '.join(known)}" if known else ""
 
 
@@ -122,7 +123,7 @@ class Reader:
 
     def missing(self, node: Node, entries: Mapping[str, object], wanted: Mapping[str, str], what: str) -> None:
         """Faults for absent keys; ``wanted`` says by example what each should hold."""
-        for key, example in wanted.items():
+        for key, example in wanted.items() if isinstance(node, yaml.MappingNode) else ():
             if key not in entries:
                 self.fault(node, f"{what}: key {key!r} is missing; expected for example '{key}: {example}'")
 
