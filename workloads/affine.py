@@ -35,7 +35,8 @@ class Affine:
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.terms]
-        assert len(set(names)) == len(names) and all(c for _, c in self.terms), self.terms
+        assert len(set(names)) == len(names), self.terms
+        assert all(c for _, c in self.terms), self.terms
 
     @staticmethod
     def of(terms: Mapping[str, int], constant: int = 0) -> Affine:

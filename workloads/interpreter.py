@@ -84,7 +84,8 @@ def array_faults(tensor: Tensor, array: Array) -> Iterator[str]:
             if low < least or high > most:
                 yield f"tensor {tensor.name!r} is {tensor.format} and holds {least}..{most}, not {low}..{high}"
     elif array.dtype not in (np.float16, np.float32):
-        yield f"tensor {tensor.name!r} is {tensor.format}; expected an array of {tensor.format.dtype}, not {array.dtype}"
+        expected = tensor.format.dtype
+        yield f"tensor {tensor.name!r} is {tensor.format}; expected an array of {expected}, not {array.dtype}"
     elif not np.isfinite(array).all():
         yield f"tensor {tensor.name!r} has elements that are not finite; expected numbers only"
 
@@ -166,6 +167,18 @@ def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike 
         total += arrays[output.name].ravel().astype(total.dtype)
     with np.errstate(over="ignore"):
         return total.astype(output.format.dtype).reshape(output.shape)
+
+
+def executed_points(nest: Nest) -> int:
+    """Iteration points at which every guard holds."""
+    loops = [g.loops for g in nest.guards]
+    used = {n: extent for n, extent in nest.extents.items() if any(n in names for names in loops)}
+    order = contraction_order(loops, (), used)
+    free = nest.points // prod(used.values())
+    if not loops:
+        return free
+    boxes = chunks(arrays_of(loops, (), order), used, MOST_ELEMENTS)
+    return free * sum(int(contract([_mask(g, box, True) for g in nest.guards], (), order)) for box in boxes)
 
 
 def _shape(loops: tuple[str, ...], box: Box) -> tuple[int, ...]:

@@ -60,6 +60,7 @@ def library() -> tuple[Entry, ...]:
 
 
 def entry_names() -> tuple[str, ...]:
+    """Names of all entries."""
     return tuple(entry.name for entry in _ENTRIES)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from workloads.dataflow_spec import DataflowSpec
 from workloads.nest import Nest, reached_shape
+from workloads.workload import Workload
 
 
 def body_text(nest: Nest) -> str:
@@ -50,6 +51,22 @@ def dataflow_lines(dataflows: Sequence[DataflowSpec]) -> tuple[str, ...]:
 def to_text(nest: Nest, dataflows: Sequence[DataflowSpec] = ()) -> str:
     """The spec file of a nest."""
     return "\n".join((*nest_lines(nest), *dataflow_lines(dataflows))) + "\n"
+
+
+def workload_text(workload: Workload, dataflows: Mapping[str, Sequence[DataflowSpec]] | None = None) -> str:
+    """The spec file of a workload, its steps as listed; ``dataflows`` are those of its nests."""
+    lines = [f"name: {workload.name}"]
+    if workload.declared:
+        lines.append("inputs:")
+        lines += [f"  {t.name}: {{format: {t.format}, shape: {list(t.shape)}}}" for t in workload.declared]
+    lines.append("steps:")
+    for step in workload.steps:
+        if isinstance(step, Nest):
+            first, *rest = (*nest_lines(step), *dataflow_lines((dataflows or {}).get(step.name, ())))
+            lines += [f"  - {first}", *(f"    {line}" for line in rest)]
+        else:
+            lines.append(f"  - {step}")
+    return "\n".join(lines) + "\n"
 
 
 def _mapping(items: Iterable[tuple[str, object]]) -> str:

@@ -48,7 +48,10 @@ CASES = [
         "far-unknown-key",
         GEMM + "zzz: 1\n",
         (
-            "4:1: the spec: 'zzz' is not a key; expected one of name, loops, body, formats, shapes, padding, guards, dataflow, dataflows",
+            (
+                "4:1: the spec: 'zzz' is not a key; expected one of name, loops, body, formats, shapes, "
+                "padding, guards, dataflow, dataflows"
+            ),
         ),
     ),
     Case("key-twice", GEMM + "name: h\n", ("4:1: the spec: 'name' appears twice",)),
@@ -184,7 +187,10 @@ CASES = [
         "starts-below-zero",
         HEAD + "body: O[m, n] += A[m - 1, k] * B[k, n]\n",
         (
-            "3:18: A[m - 1, k] reaches -1..2 in dimension 0 of tensor 'A', which holds 0..2; expected a shape that holds it or 'padding'",
+            (
+                "3:18: A[m - 1, k] reaches -1..2 in dimension 0 of tensor 'A', which holds 0..2; expected a "
+                "shape that holds it or 'padding'"
+            ),
         ),
     ),
     Case(
@@ -214,7 +220,10 @@ CASES = [
         "shape-too-small",
         GEMM + "shapes:\n  A: [4, 3]\n",
         (
-            "3:18: A[m, k] reaches 0..3 in dimension 1 of tensor 'A', which holds 0..2; expected a shape that holds it or 'padding'",
+            (
+                "3:18: A[m, k] reaches 0..3 in dimension 1 of tensor 'A', which holds 0..2; expected a shape "
+                "that holds it or 'padding'"
+            ),
         ),
     ),
     Case(
@@ -345,7 +354,14 @@ CASES = [
     Case("steps", "name: w\nsteps: []\n", ("2:1: the spec has 'steps', so it is a workload; expected a single nest",)),
     Case(
         "many-at-once",
-        "name: conv 3\nloops: {oc: x, ic: 64}\nbody: O[oc] += I[ic + kk] * W[oc, ic]\nformats: {I: int9, Q: int8}\nguards: [oc >=, zz > 0]\ndataflow: {space: {ok: 16}, skew: [a]}\n",
+        (
+            "name: conv 3\n"
+            "loops: {oc: x, ic: 64}\n"
+            "body: O[oc] += I[ic + kk] * W[oc, ic]\n"
+            "formats: {I: int9, Q: int8}\n"
+            "guards: [oc >=, zz > 0]\n"
+            "dataflow: {space: {ok: 16}, skew: [a]}\n"
+        ),
         (
             "1:7: 'name' must be letters, digits and '_', starting with a letter, not 'conv 3'",
             "2:13: loop 'oc': the extent must be an integer of at least 1, not 'x'",
@@ -413,7 +429,10 @@ LIBRARY_CASES = [
         "depthwise:groups=2",
         "depthwise:groups=2",
         (
-            "depthwise: 'groups' is not a parameter; expected one of n, c, h, w, kh, kw, stride, dilation, padding, format",
+            (
+                "depthwise: 'groups' is not a parameter; expected one of n, c, h, w, kh, kw, stride, dilation, "
+                "padding, format"
+            ),
         ),
     ),
 ]
@@ -447,7 +466,10 @@ def test_nests_without_a_text_report_alike() -> None:
         load("gemm:m=4,n=4,k=4").nest.with_extents({"m": 4, "n": 0}, {"A": (4, 3)})
     assert caught.value.faults == (
         "loop 'n': the extent must be at least 1, not 0",
-        "A[m, k] reaches 0..3 in dimension 1 of tensor 'A', which holds 0..2; expected a shape that holds it or 'padding'",
+        (
+            "A[m, k] reaches 0..3 in dimension 1 of tensor 'A', which holds 0..2; expected a shape that "
+            "holds it or 'padding'"
+        ),
     )
     assert caught.value.places == (("loop", "n"), ("access", 1))
     assert str(caught.value) == "\n".join(f"nest 'gemm': {fault}" for fault in caught.value.faults)
