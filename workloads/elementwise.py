@@ -161,7 +161,8 @@ def requantized(values: Array, factor: float, result: Format) -> Array:
         floor = product >> shift
         rest, half = product - (floor << shift), 1 << (shift - 1)
         rounded = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
-    return np.clip(rounded, least, most).astype(result.dtype)
+    saturated: Array = np.clip(rounded, least, most).astype(result.dtype)
+    return saturated
 
 
 def _relu(step: Elementwise, arrays: list[Array], output: Tensor) -> Array:
