@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from workloads.affine import Affine, Division, Guard
 from workloads.nest import Access
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|(\+=|//|>=|<=|==|!=|[-+*%<>=()\[\],]))")
+_TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_]*)|([0-9]{1,18})|(\+=|//|>=|<=|==|!=|[-+*%<>=()\[\],]))")
 _RELATIONS = (">=", "<=", "==", "!=", ">", "<")
 
 

@@ -15,7 +15,8 @@ Node = yaml.Node
 Entries = dict[str, tuple[Node, Node]]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INTEGER = re.compile(r"[-+]?[0-9]+")
+# Longer ones would leave 64 bits, and mean nothing here.
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
