@@ -45,7 +45,7 @@ $(VENV)/base.stamp: pyproject.toml $(VENV)/system.stamp
 	@echo "python packages: installing into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
-	@$(BIN)/python -m sim.toolchain
+	@$(BIN)/python -c 'from sim.toolchain import verilator_version; print("simulator:", verilator_version())'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
