@@ -20,6 +20,8 @@ Loops = tuple[str, ...]
 
 _EXACT = 1 << 53
 _WRAPPED = 1 << 31
+# Sums of this many products of unsigned 16-bit limbs still fit into a float64; no array may be larger.
+DEEPEST = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def _multiplied(
         return _matmul(a, b), None
     if (bound := a_bound * b_bound * depth) < _EXACT:
         return _matmul(a, b), bound
+    assert depth <= DEEPEST, depth
     a_high, a_low = _limbs(a)
     b_high, b_low = _limbs(b)
     cross = _matmul(a_high, b_low) + _matmul(a_low, b_high)

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from workloads.affine import Affine, Guard
-from workloads.contraction import Factor, arrays_of, chunks, contract, contraction_order
+from workloads.contraction import DEEPEST, Factor, arrays_of, chunks, contract, contraction_order
 from workloads.errors import BrickworkError
 from workloads.nest import Access, Nest, Tensor
 
 Array = npt.NDArray[np.generic]
 Box = Mapping[str, tuple[int, int]]
 
-# 32 MiB of float64 an array; a contraction holds a handful of them at a time.
-MOST_ELEMENTS = 1 << 22
+# 16 MiB of float64 an array; a contraction holds a handful of them at a time.
+MOST_ELEMENTS = DEEPEST
 
 
 class InputError(BrickworkError):

@@ -76,6 +76,16 @@ def test_int32_products_equal_modular_arithmetic() -> None:
     np.testing.assert_array_equal(run(nest, inputs), exact.astype(np.int32))
 
 
+def test_long_sums_of_large_limbs_stay_exact() -> None:
+    # An odd number of odd products beyond 2**53, which no float64 holds.
+    depth = (1 << 22) - 1
+    nest = gemm(1, 1, depth, "int32 int32 int32")
+    inputs = {name: array | np.int32(0xFFFF) for name, array in random_inputs(nest, 9).items()}
+
+    exact = (inputs["A"].astype(np.uint32).ravel() * inputs["B"].astype(np.uint32).ravel()).sum(dtype=np.uint32)
+    assert run(nest, inputs)[0, 0] == exact.astype(np.int32)
+
+
 def test_fp32_accumulates_in_loop_order() -> None:
     nest = gemm(1, 1, 3, "fp32 fp32 fp32")
     inputs = {"A": np.float32([[1e8, 1.0, -1e8]]), "B": np.ones((3, 1), np.float32)}

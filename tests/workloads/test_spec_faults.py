@@ -288,69 +288,6 @@ CASES = [
     Case(
         "guard-single-equals", GEMM + "guards: [m = n]\n", ("4:12: guard: expected one of >= <= == != > <, found '='",)
     ),
-    Case(
-        "dataflow-unknown-loop",
-        GEMM + "dataflow: {space: {mm: 4}}\n",
-        ("4:20: dataflow: 'mm' in 'space' is not a loop; did you mean 'm'?",),
-    ),
-    Case(
-        "dataflow-no-space",
-        GEMM + "dataflow: {skew: [1]}\n",
-        ("4:11: dataflow: key 'space' is missing; expected for example 'space: {m: 16, n: 16}'",),
-    ),
-    Case(
-        "dataflow-unknown-key",
-        GEMM + "dataflow: {space: {m: 4}, skwe: [1]}\n",
-        ("4:27: dataflow: 'skwe' is not a key; did you mean 'skew'?",),
-    ),
-    Case(
-        "dataflow-size",
-        GEMM + "dataflow: {space: {m: 0}}\n",
-        ("4:23: dataflow: the size of 'm' in 'space' must be an integer of at least 1, not '0'",),
-    ),
-    Case(
-        "dataflow-skew",
-        GEMM + "dataflow: {space: {m: 4}, skew: [fast]}\n",
-        ("4:34: dataflow: an entry of 'skew' must be an integer, not 'fast'",),
-    ),
-    Case(
-        "dataflow-skew-a-number",
-        GEMM + "dataflow: {space: {m: 4}, skew: 1}\n",
-        ("4:33: dataflow: 'skew' must be a list, not '1'",),
-    ),
-    Case(
-        "dataflow-order",
-        GEMM + "dataflow: {space: {m: 4}, order: [m, n, kk]}\n",
-        ("4:41: dataflow: 'kk' in 'order' is not a loop; did you mean 'k'?",),
-    ),
-    Case(
-        "dataflow-tile",
-        GEMM + "dataflow: {space: {m: 4}, tile: {x: 2}}\n",
-        ("4:34: dataflow: 'x' in 'tile' is not a loop; expected one of m, n, k",),
-    ),
-    Case(
-        "dataflow-nothing", GEMM + "dataflow:\n", ("4:10: dataflow must be a mapping of keys to values, not nothing",)
-    ),
-    Case(
-        "dataflow-and-dataflows",
-        GEMM + "dataflow: {space: {m: 4}}\ndataflows: [{name: a, space: {n: 4}}]\n",
-        ("5:1: the spec has 'dataflow' and 'dataflows'; expected one of them",),
-    ),
-    Case(
-        "dataflows-no-name",
-        GEMM + "dataflows: [{space: {m: 4}}]\n",
-        ("4:13: dataflow: key 'name' is missing; expected for example 'name: ws'",),
-    ),
-    Case(
-        "dataflows-same-name",
-        GEMM + "dataflows: [{name: a, space: {m: 4}}, {name: a, space: {n: 4}}]\n",
-        ("4:12: 'dataflows': two dataflows are called 'a'",),
-    ),
-    Case(
-        "dataflows-a-mapping",
-        GEMM + "dataflows: {space: {m: 4}}\n",
-        ("4:12: 'dataflows' must be a list, not a mapping",),
-    ),
     Case("steps", "name: w\nsteps: []\n", ("2:1: the spec has 'steps', so it is a workload; expected a single nest",)),
     Case(
         "many-at-once",
@@ -383,66 +320,6 @@ def test_spec_faults(case: Case) -> None:
         parse(case.text, source="s.yaml")
     assert caught.value.faults == tuple(f"s.yaml:{says}" for says in case.says)
     assert str(caught.value) == "\n".join(caught.value.faults)
-
-
-LIBRARY_CASES = [
-    Case("gem:m=3", "gem:m=3", ("'gem' is neither a spec file nor in the library; did you mean 'gemm'?",)),
-    Case("gemm.yaml", "gemm.yaml", ("gemm.yaml: cannot read the file: no such file or directory",)),
-    Case(
-        "absent.yaml", "nowhere/absent.yaml", ("nowhere/absent.yaml: cannot read the file: no such file or directory",)
-    ),
-    Case(
-        "no such thing!",
-        "no such thing!",
-        ("'no such thing!' is neither a spec file nor in the library; expected a file or 'gemm:m=64'",),
-    ),
-    Case("gemm:mm=3", "gemm:mm=3", ("gemm: 'mm' is not a parameter; did you mean 'm'?",)),
-    Case("gemm:m", "gemm:m", ("gemm: 'm' is not a setting; expected 'parameter=value'",)),
-    Case("gemm:m=0", "gemm:m=0", ("gemm: parameter 'm' must be an integer of at least 1, not '0'",)),
-    Case("gemm:m=a", "gemm:m=a", ("gemm: parameter 'm' must be an integer of at least 1, not 'a'",)),
-    Case("gemm:m=1,m=2", "gemm:m=1,m=2", ("gemm: parameter 'm' is given twice",)),
-    Case("gemm:format=int9", "gemm:format=int9", ("gemm: format 'int9' is not known; did you mean 'int8'?",)),
-    Case(
-        "conv2d:padding=-1",
-        "conv2d:padding=-1",
-        ("conv2d: parameter 'padding' must be an integer of at least 0, not '-1'",),
-    ),
-    Case(
-        "conv2d:groups=3",
-        "conv2d:groups=3",
-        (
-            "conv2d: 'groups' is 3, which does not divide 'oc', 64",
-            "conv2d: 'groups' is 3, which does not divide 'ic', 64",
-        ),
-    ),
-    Case(
-        "conv2d:h=2,padding=0",
-        "conv2d:h=2,padding=0",
-        ("conv2d: the kernel reaches 3 elements along 'h', but the padded input has 2",),
-    ),
-    Case(
-        "attention_scores:causal=2",
-        "attention_scores:causal=2",
-        ("attention_scores: parameter 'causal' must be 0 or 1, not '2'",),
-    ),
-    Case(
-        "depthwise:groups=2",
-        "depthwise:groups=2",
-        (
-            (
-                "depthwise: 'groups' is not a parameter; expected one of n, c, h, w, kh, kw, stride, dilation, "
-                "padding, format"
-            ),
-        ),
-    ),
-]
-
-
-@pytest.mark.parametrize("case", LIBRARY_CASES, ids=lambda case: case.id)
-def test_library_faults(case: Case) -> None:
-    with pytest.raises(SpecError) as caught:
-        load(case.text)
-    assert caught.value.faults == case.says
 
 
 def test_file_that_is_not_text(tmp_path: Path) -> None:
