@@ -1,6 +1,21 @@
-"""Simulator builds, the cocotb bench, and the comparison with the definition."""
+"""Simulation of generated designs, and reading their Verilog back."""
 
-from sim.build import SimulationError
-from sim.runner import Result, simulate
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.errors import SimulationError
+    from sim.runner import Result, simulate
+
+_WHERE = {"Result": "sim.runner", "SimulationError": "sim.errors", "simulate": "sim.runner"}
 
 __all__ = ["Result", "SimulationError", "simulate"]
+
+
+# Loaded on first use: the simulator's own process imports this package and needs none of it.
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)

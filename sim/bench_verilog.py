@@ -1,159 +1,251 @@
-"""Verilog of the bench around a design (being replaced by a faster one with the same purpose)."""
+"""Verilog of the bench: clock, reset, a wide register in each direction, and a sequencer around a design."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
-CONFIGURE, PUSH, PULL, START = 1, 2, 3, 4
-BLOCK_BITS = 16384
-PUBLIC = ("clk", "op", "tensor", "address", "count", "limit", "go", "finished", "hung", "timed", "block", "cycles")
+# Wide enough that waking Python costs less than the cycles between two wakes.
+BLOCK_BITS = 1 << 16
+CONFIG_WORD_BYTES = 6
+DEADLINE_STATUS, PROTOCOL_STATUS = 1, 2
+
+
+class Operation(IntEnum):
+    """What the sequencer does with one command."""
+
+    IDLE = 0
+    CONFIGURE = 1
+    PUSH = 2
+    PULL = 3
+    FILL = 4
+    RUN = 5
+
+
+# Written over output banks before a run, so that a result which never arrives is not an old or a zero one by luck.
+FILL_BYTE = 0xA5
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The bench of one design; bytes of a row per tensor number."""
+    """The wrapper around one design.
+
+    Attributes
+    ----------
+    top : str
+        Module that obeys the host port.
+    host_bits : int
+        Width of its data ports.
+    row_bytes : tuple of (tensor number, bytes)
+        Bytes of a row of each tensor that passes the host port.
+    """
 
     top: str
     host_bits: int
-    row_bytes: tuple[int, ...]
+    row_bytes: tuple[tuple[int, int], ...]
 
     @property
     def block_bits(self) -> int:
-        return max(BLOCK_BITS, *(8 * b for b in self.row_bytes))
+        """Width of the registers that Python writes and reads."""
+        return max(8 * CONFIG_WORD_BYTES, *(8 * size * self.rows_per_block(t) for t, size in self.row_bytes))
+
+    def bytes_of(self, tensor_id: int) -> int:
+        """Bytes of a row of a tensor."""
+        return dict(self.row_bytes)[tensor_id]
+
+    def rows_per_block(self, tensor_id: int) -> int:
+        """Rows of a tensor that pass in one command."""
+        return max(1, BLOCK_BITS // (8 * self.bytes_of(tensor_id)))
 
     @property
-    def registers_per_block(self) -> int:
-        return self.block_bits // 64
+    def words_per_block(self) -> int:
+        """Configuration words that pass in one command."""
+        return self.block_bits // (8 * CONFIG_WORD_BYTES)
 
-    def rows_per_block(self, tensor: int) -> int:
-        return max(1, self.block_bits // (8 * self.row_bytes[tensor]))
+    def verilog(self) -> str:
+        """Text of module ``bench``; the same bench gives the same bytes."""
+        fill = int.from_bytes(bytes([FILL_BYTE]) * -(-self.host_bits // 8), "little") % (1 << self.host_bits)
+        operations = {operation.name.lower(): f"3'd{int(operation)}" for operation in Operation}
+        return _TEMPLATE.format(
+            top=self.top,
+            host=self.host_bits,
+            block=self.block_bits,
+            word=8 * CONFIG_WORD_BYTES,
+            fill_row=f"{self.host_bits}'h{fill:x}",
+            push_rows=self._cases("host_wdata <= block[index * {padded} +: {bits}];"),
+            pull_rows=self._cases("result[got * {padded} +: {bits}] = host_rdata[{bits}-1:0];"),
+            deadline=f"2'd{DEADLINE_STATUS}",
+            protocol=f"2'd{PROTOCOL_STATUS}",
+            **operations,
+        )
+
+    def _cases(self, statement: str) -> str:
+        # A case per width keeps the part select as narrow as the row: a simulator copies whole words of it.
+        widths: dict[int, list[int]] = {}
+        for tensor, size in sorted(self.row_bytes):
+            widths.setdefault(8 * size, []).append(tensor)
+        return "\n".join(
+            " " * 12
+            + ", ".join(f"4'd{t}" for t in tensors)
+            + ": "
+            + statement.format(padded=padded, bits=min(padded, self.host_bits))
+            for padded, tensors in widths.items()
+        )
 
 
-def bench_verilog(bench: Bench, *, waveform: str | None = None) -> str:
-    """Text of module ``bench``."""
-    widths = [(t, 8 * b) for t, b in enumerate(bench.row_bytes)]
-    top, high = bench.block_bits - 1, bench.host_bits - 1
-    push, pull = [], []
-    for t, w in widths:
-        bits = min(w, bench.host_bits)
-        pad = f"{w - bits}'d0, " if w > bits else ""
-        rest = f", block[{top}:{w}]" if w <= top else ""
-        push.append(f"            {t}: block <= block >> {w};")
-        pull.append(f"            {t}: block <= {{{pad}host_rdata[{bits - 1}:0]{rest}}};")
-    dump = f'  initial begin $dumpfile("{waveform}"); $dumpvars(0, bench); end\n' if waveform else ""
-    return _TEXT.format(
-        top=bench.top, block_high=top, host_high=high, push="\n".join(push), pull="\n".join(pull), dump=dump
-    )
+def public_signals() -> str:
+    """Verilator control file that makes the signals Python touches visible, and nothing else."""
+    lines = [
+        f'public_flat_rw -module "bench" -var "{name}"' for name in ("command", "block", "result", "ack", "report")
+    ]
+    return "\n".join(["`verilator_config", *lines, ""])
 
 
-_TEXT = """\
-`timescale 1ns/1ps
+_TEMPLATE = """\
+`timescale 1ns/1ns
 module bench;
-  reg clk = 0;
-  always #1 clk = ~clk;
-  reg rst = 1;
-  reg [2:0] op = 0;
-  reg [3:0] tensor = 0;
-  reg [31:0] address = 0;
-  reg [31:0] count = 0;
-  reg [31:0] limit = 0;
-  reg go = 0;
-  reg finished = 0;
-  reg hung = 0;
-  reg [31:0] timed = 0;
-  reg [{block_high}:0] block = 0;
-  wire [31:0] cycles;
+  // Written by Python; a change of command[0] starts one operation.
+  reg [59:0] command = 60'd0;
+  reg [{block}-1:0] block = {block}'d0;
+  // Read by Python once ack has followed command[0].
+  reg [{block}-1:0] result = {block}'d0;
+  reg [65:0] report = 66'd0;
+  reg ack = 1'b0;
 
-  reg cfg_we = 0;
-  reg [15:0] cfg_addr = 0;
-  reg [31:0] cfg_data = 0;
-  reg [3:0] host_tensor = 0;
-  reg [19:0] host_addr = 0;
-  reg host_we = 0;
-  reg host_re = 0;
-  reg [{host_high}:0] host_wdata = 0;
-  wire [{host_high}:0] host_rdata;
-  reg start = 0;
+  wire [2:0] op = command[3:1];
+  wire [3:0] tensor = command[7:4];
+  wire [19:0] address = command[27:8];
+  wire [31:0] count = command[59:28];
+
+  reg clk = 1'b0;
+  always #1 clk = ~clk;
+  reg rst = 1'b1;
+  reg [2:0] resetting = 3'd7;
+
+  reg cfg_we = 1'b0;
+  reg [15:0] cfg_addr = 16'd0;
+  reg [31:0] cfg_data = 32'd0;
+  reg [3:0] host_tensor = 4'd0;
+  reg [19:0] host_addr = 20'd0;
+  reg host_we = 1'b0;
+  reg host_re = 1'b0;
+  reg [{host}-1:0] host_wdata = {host}'d0;
+  wire [{host}-1:0] host_rdata;
+  reg start = 1'b0;
   wire busy;
   wire done;
+  wire [31:0] cycles;
+
   {top} dut (
     .clk(clk), .rst(rst), .cfg_we(cfg_we), .cfg_addr(cfg_addr), .cfg_data(cfg_data),
     .host_tensor(host_tensor), .host_addr(host_addr), .host_we(host_we), .host_re(host_re),
-    .host_wdata(host_wdata), .host_rdata(host_rdata), .start(start), .busy(busy), .done(done), .cycles(cycles)
+    .host_wdata(host_wdata), .host_rdata(host_rdata),
+    .start(start), .busy(busy), .done(done), .cycles(cycles)
   );
 
-{dump}  reg [1:0] state = 0;
-  reg [31:0] issued = 0;
-  reg [31:0] received = 0;
-  reg [1:0] arriving = 0;
-  reg [3:0] settle = 0;
+`ifndef VERILATOR
+  reg [8*1024-1:0] waveform;
+  initial if ($value$plusargs("waveform=%s", waveform)) begin
+    $dumpfile(waveform);
+    $dumpvars(0, bench);
+  end
+`endif
+
+  reg [2:0] state = {idle};
+  reg [31:0] index = 32'd0;
+  reg [31:0] got = 32'd0;
+  reg [1:0] reading = 2'd0;
+  reg [63:0] started = 64'd0;
+  reg [63:0] elapsed = 64'd0;
+
   always @(posedge clk) begin
-    rst <= settle < 4;
-    if (settle < 8) settle <= settle + 1;
-    cfg_we <= 0;
-    host_we <= 0;
-    host_re <= 0;
-    start <= 0;
-    arriving <= {{arriving[0], host_re}};
-    case (state)
-      0: begin
-        issued <= 0;
-        received <= 0;
-        if (go != finished && settle == 8) begin
-          host_tensor <= tensor;
-          timed <= 0;
-          hung <= 0;
-          if (op == 4) start <= 1;
-          state <= 1;
-        end
+    cfg_we <= 1'b0;
+    host_we <= 1'b0;
+    host_re <= 1'b0;
+    start <= 1'b0;
+    reading <= {{reading[0], host_re}};
+    if (resetting != 3'd0) begin
+      resetting <= resetting - 3'd1;
+      rst <= resetting != 3'd1;
+    end else case (state)
+      {idle}: if (command[0] != ack) begin
+        state <= op;
+        index <= 32'd0;
+        got <= 32'd0;
+        report <= 66'd0;
+        host_tensor <= tensor;
       end
-      1: case (op)
-        1: if (issued == count) state <= 2; else begin
-          cfg_we <= 1;
-          cfg_addr <= block[47:32];
-          cfg_data <= block[31:0];
-          block <= block >> 64;
-          issued <= issued + 1;
+      {configure}: if (index != count) begin
+        cfg_we <= 1'b1;
+        {{cfg_data, cfg_addr}} <= block[index * {word} +: {word}];
+        index <= index + 32'd1;
+      end else begin
+        ack <= command[0];
+        state <= {idle};
+      end
+      {push}: if (index != count) begin
+        host_we <= 1'b1;
+        host_addr <= address + index[19:0];
+        case (tensor)
+{push_rows}
+          default: host_wdata <= {host}'d0;
+        endcase
+        index <= index + 32'd1;
+      end else begin
+        ack <= command[0];
+        state <= {idle};
+      end
+      {fill}: if (index != count) begin
+        host_we <= 1'b1;
+        host_addr <= address + index[19:0];
+        host_wdata <= {fill_row};
+        index <= index + 32'd1;
+      end else begin
+        ack <= command[0];
+        state <= {idle};
+      end
+      {pull}: begin
+        if (index != count) begin
+          host_re <= 1'b1;
+          host_addr <= address + index[19:0];
+          index <= index + 32'd1;
         end
-        2: if (issued == count) state <= 2; else begin
-          host_we <= 1;
-          host_addr <= address[19:0] + issued[19:0];
-          host_wdata <= block[{host_high}:0];
+        if (reading[1]) begin
           case (tensor)
-{push}
+{pull_rows}
             default: ;
           endcase
-          issued <= issued + 1;
+          got <= got + 32'd1;
         end
-        3: begin
-          if (issued != count) begin
-            host_re <= 1;
-            host_addr <= address[19:0] + issued[19:0];
-            issued <= issued + 1;
-          end
-          if (arriving[1]) begin
-            case (tensor)
-{pull}
-            default: ;
-            endcase
-            received <= received + 1;
-            if (received + 1 == count) state <= 2;
-          end
+        if (got == count) begin
+          ack <= command[0];
+          state <= {idle};
         end
-        default: begin
-          if (busy) timed <= timed + 1;
-          issued <= issued + 1;
-          if (issued > 1 && done && !busy) state <= 2;
-          if (issued == limit) begin
-            hung <= 1;
-            state <= 2;
-          end
-        end
-      endcase
-      default: begin
-        finished <= go;
-        state <= 0;
       end
+      {run}: begin
+        index <= index + 32'd1;
+        if (index == 32'd0) begin
+          start <= 1'b1;
+          if (busy) begin
+            report[65:64] <= {protocol};
+            ack <= command[0];
+            state <= {idle};
+          end
+        end else if (index == 32'd1) begin
+          // The design sees its start at this very edge.
+          started <= $time;
+        end else if (done) begin
+          elapsed = ($time - started) / 2 - 1;
+          report <= {{2'd0, elapsed[31:0], cycles}};
+          ack <= command[0];
+          state <= {idle};
+        end else if (!busy || index == count) begin
+          report[65:64] <= busy ? {deadline} : {protocol};
+          ack <= command[0];
+          state <= {idle};
+        end
+      end
+      default: state <= {idle};
     endcase
   end
 endmodule

@@ -1,31 +1,23 @@
-"""Building a design for a simulator, once for each content."""
+"""Compile a design with its bench for a simulator, once for each content."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cocotb_tools.runner import get_runner
-
-from sim.bench_verilog import PUBLIC, Bench, bench_verilog
-from sim.toolchain import cache_folder, icarus_version, require, verilator_environment, verilator_version
-from workloads.errors import BrickworkError
+from sim.bench_verilog import Bench, public_signals
+from sim.cache import content_key, filled
+from sim.errors import SimulationError
+from sim.toolchain import icarus_version, require, verilator_version
+from sim.verilator import ToolFailureError, compile_model, compiler_version, run_tool
 
 SIMULATORS = ("verilator", "icarus")
+WAVEFORMS = ("vcd", "fst")
 
-# Above this many cycles a slower, optimising compilation pays.
-LONG_RUN_CYCLES = 300_000
-
-
-class SimulationError(BrickworkError):
-    """A simulation that could not be built or did not finish."""
+# Compiling harder pays when the simulated work (cycles times characters of Verilog, about its gates) is large.
+WORK_THAT_PAYS = 2e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +26,29 @@ class Build:
 
     Attributes
     ----------
-    folder : Path
+    program : Path
+        What to start; for Icarus, what ``vvp`` reads.
     reused : bool
-        True if it was found in the cache.
+        It was in the cache.
     """
 
     simulator: str
-    folder: Path
+    program: Path
     reused: bool
-
-
-@contextmanager
-def tool_environment(simulator: str) -> Iterator[None]:
-    """The process environment with the simulator on PATH."""
-    changes = verilator_environment() if simulator == "verilator" else {}
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    seconds: float
 
 
 def build(
-    verilog: str, bench: Bench, *, simulator: str, cycles: int, waveform: bool = False, cache: Path | None = None
+    name: str, verilog: str, bench: Bench, *, simulator: str, cycles: int, waveform: str | None, cache: Path
 ) -> Build:
     """Compile a design with its bench, or find it compiled.
+
+    Parameters
+    ----------
+    cycles : int
+        How long it will run: decides how hard to optimise.
+    waveform : str or None
+        "vcd" or "fst" where one will be written.
 
     Raises
     ------
@@ -73,94 +58,54 @@ def build(
         A program is missing.
     """
     if simulator not in SIMULATORS:
-        raise SimulationError(f"simulator {simulator!r} is not known; expected one of {', '.join(SIMULATORS)}")
-    wrapper = bench_verilog(bench, waveform="waveform.vcd" if waveform else None)
-    arguments = _arguments(simulator, verilog, cycles, waveform)
-    version = verilator_version() if simulator == "verilator" else icarus_version()
-    key = hashlib.sha256("\0".join([version, simulator, verilog, wrapper, *arguments]).encode()).hexdigest()[:24]
-    folder = (cache or cache_folder()) / "builds"
-    folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"{simulator}-{key}"
-    if final.exists():
-        os.utime(final)
-        return Build(simulator, final, True)
-    work = Path(tempfile.mkdtemp(prefix=f"{simulator}-", dir=folder))
-    try:
-        _compile(simulator, verilog, wrapper, arguments, work)
-        _discard_intermediates(work)
-        work.rename(final)
-    except OSError:
-        # Another process was first; its build is the same.
-        if not final.exists():
-            raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return Build(simulator, final, False)
-
-
-def _arguments(simulator: str, verilog: str, cycles: int, waveform: bool) -> list[str]:
+        raise SimulationError(name, f"simulator {simulator!r} is not known; expected one of {', '.join(SIMULATORS)}")
+    start = time.perf_counter()
+    wrapper = bench.verilog()
     if simulator == "icarus":
-        require("iverilog", "to simulate with Icarus")
-        return ["-g2012"]
-    fast = "-O3" if cycles > LONG_RUN_CYCLES else "-O1"
-    ccache = " OBJCACHE=ccache" if shutil.which("ccache") else ""
-    arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--timing", "--no-public-flat-rw"]
-    arguments += ["-MAKEFLAGS", f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1{ccache}"]
-    if len(verilog) > 400_000:
-        arguments += ["--output-split", "2000"]
-    if waveform:
-        arguments.append("--trace")
-    return arguments
+        levels, versions = [""], [icarus_version()]
+    else:
+        levels = ["-O3"] if cycles * len(verilog) > WORK_THAT_PAYS else ["-O3", "-O1"]
+        versions = [verilator_version(), compiler_version()]
+        # A waveform is looked at once, and its writing is most of the time.
+        levels = ["-O1"] if waveform else levels
+        waveform_key = waveform or ""
+    if simulator == "icarus":
+        waveform_key = ""
+    folders = [
+        cache / "builds" / f"{simulator}-{content_key(simulator, *versions, level, waveform_key, wrapper, verilog)}"
+        for level in levels
+    ]
+    # A better optimised build of the same content serves as well.
+    for folder in folders[:-1]:
+        if folder.exists():
+            folders[-1] = folder
+    folder, level = folders[-1], levels[-1]
 
-
-def _compile(simulator: str, verilog: str, wrapper: str, arguments: list[str], work: Path) -> None:
-    (work / "design.v").write_text(verilog)
-    (work / "bench.v").write_text(wrapper)
-    if simulator == "verilator":
-        lines = ["`verilator_config", *(f'public_flat_rw -module "bench" -var "{name}"' for name in PUBLIC)]
-        (work / "public.vlt").write_text("\n".join(lines) + "\n")
-        arguments = [*arguments, str((work / "public.vlt").resolve())]
-    log = work / "build.log"
-    with tool_environment(simulator):
-        runner = get_runner(simulator)
+    def fill(work: Path) -> None:
+        generated = work / "generated"
+        generated.mkdir()
+        (work / "design.v").write_text(verilog)
+        (work / "bench.v").write_text(wrapper)
         try:
-            runner.build(
-                sources=[work / "design.v", work / "bench.v"],
-                hdl_toplevel="bench",
-                build_dir=work,
-                always=True,
-                timescale=("1ns", "1ps"),
-                build_args=arguments,
-                log_file=log,
-                clean=False,
-            )
-        except (SystemExit, Exception) as error:
-            kept = work.parent / f"failed-{work.name}.log"
-            kept.write_text(log.read_text() if log.exists() else str(error))
-            raise SimulationError(f"{simulator} rejects the design; what it says is in {kept}") from error
+            if simulator == "icarus":
+                require("iverilog", "to simulate with Icarus")
+                said = run_tool(
+                    ["iverilog", "-g2012", "-s", "bench", "-o", work / "model", work / "bench.v", work / "design.v"],
+                    work,
+                )
+            else:
+                (work / "bench.vlt").write_text(public_signals())
+                sources = [work / "bench.vlt", work / "bench.v", work / "design.v"]
+                said = compile_model(generated, sources, "bench", cache=cache, optimize=level, waveform=waveform)
+                (generated / "model").rename(work / "model")
+        except ToolFailureError as failure:
+            log = cache / "logs" / f"{name}-{simulator}-build.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(failure.said)
+            raise SimulationError(name, f"{simulator} rejects the Verilog", log) from None
+        (work / "build.log").write_text(said)
+        # Generated C++ and objects are many times the size of the program.
+        shutil.rmtree(generated)
 
-
-def _discard_intermediates(work: Path) -> None:
-    """Keep the program and the sources; objects and generated C++ are many times larger."""
-    for pattern in ("*.o", "*.a", "*.gch", "*.cpp", "*.h", "*.d", "*.dat"):
-        for path in work.glob(pattern):
-            path.unlink()
-
-
-def run_test(build: Build, environment: dict[str, str], work: Path, log: Path) -> None:
-    """Run cocotb's test module on a build; the working folder belongs to this run alone."""
-    with tool_environment(build.simulator):
-        runner: Any = get_runner(build.simulator)
-        try:
-            runner.test(
-                hdl_toplevel="bench",
-                hdl_toplevel_lang="verilog",
-                test_module="sim.cocotb_bench",
-                build_dir=build.folder,
-                test_dir=work,
-                results_xml=str(work / "results.xml"),
-                extra_env=environment,
-                log_file=log,
-            )
-        except (SystemExit, Exception) as error:
-            raise SimulationError(f"the simulation stopped with an error; what it says is in {log}") from error
+    reused = filled(folder, fill)
+    return Build(simulator, folder / "model", reused, time.perf_counter() - start)

@@ -1,95 +1,153 @@
-"""Simulate a generated design and compare it with the definition."""
+"""Simulate a nest on a design and compare with what the nest means."""
 
 from __future__ import annotations
 
-import pickle
-import shutil
-import tempfile
-import threading
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.accelerator import Accelerator
-from hw.program import runs
 from sim.bench_verilog import Bench
-from sim.build import SimulationError, build, run_test
-from sim.job import Job, Outcome
-from sim.scoreboard import Scoreboard
+from sim.build import WAVEFORMS, build
+from sim.errors import SimulationError
+from sim.exchange import Answer, Rows, Task
+from sim.process import Simulator, running
 from sim.toolchain import cache_folder
 from workloads.interpreter import check_inputs, run
 from workloads.nest import Nest
 
+Array = npt.NDArray[np.generic]
+Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, float], None]
+
+
+class Accelerator(Protocol):
+    """A design behind the host port."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def top(self) -> str: ...
+    @property
+    def verilog(self) -> str: ...
+    @property
+    def host_bits(self) -> int: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
+
+
+class Load(Protocol):
+    """Rows for the banks of one tensor, from an in-bank address on."""
+
+    @property
+    def tensor_id(self) -> int: ...
+    @property
+    def address(self) -> int: ...
+    @property
+    def rows(self) -> Bytes: ...
+
+
+class Run(Protocol):
+    """One start-to-done of a design."""
+
+    @property
+    def registers(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def predicted_cycles(self) -> int: ...
+    @property
+    def readback(self) -> tuple[int, int, int, int]: ...
+    def loads(self, tensors: Mapping[str, Array], output: Array) -> Sequence[Load]: ...
+    def store(self, rows: Bytes, output: Array) -> None: ...
+
+
+Program = Callable[[Any, Nest], Sequence[Run]]
+
+
+class RunCycles(NamedTuple):
+    """Cycles of one run: the model's, the design's own counter's, and the bench's clock's."""
+
+    predicted: int
+    counted: int
+    timed: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """Outcome of simulating one nest on one design.
+    """What a simulated nest gave.
 
     Attributes
     ----------
     outputs : ndarray
         What the Verilog computed.
     faults : tuple of str
-        Every disagreement with the definition or the cycle model; empty when there is none.
-    predicted_cycles, simulated_cycles : int
-        Totals over all runs: the model's and the design's own counter's.
+        Every disagreement of outputs with the nest's meaning and of cycles with the prediction.
+    runs : tuple of RunCycles
+    predicted_cycles, simulated_cycles, timed_cycles : int
+        Sums over all runs: the model's, the design's own counter's, and the bench's clock's.
     macs : int
         Points of the nest.
     utilization : float
-        Points of the nest over (cycles times functional units).
+        Points of the nest over cycles times functional units.
+    seconds : float
+        All of the call.
     """
 
-    outputs: npt.NDArray[np.generic]
+    outputs: Array
     faults: tuple[str, ...]
-    predicted_cycles: int
-    simulated_cycles: int
-    run_cycles: tuple[int, ...]
+    runs: tuple[RunCycles, ...]
     macs: int
     utilization: float
     simulator: str
+    reused_build: bool
     build_seconds: float
     run_seconds: float
-    reused_build: bool
+    seconds: float
     log: Path
     waveform: Path | None
 
     @property
     def matches(self) -> bool:
-        """True if outputs agree bit for bit and cycles exactly."""
+        """Outputs agree bit for bit, and cycles exactly."""
         return not self.faults
 
     @property
-    def seconds(self) -> float:
-        return self.build_seconds + self.run_seconds
+    def first_mismatch(self) -> str | None:
+        """The first disagreement in words."""
+        return self.faults[0] if self.faults else None
 
+    @property
+    def run_cycles(self) -> tuple[int, ...]:
+        """The design's own count, one entry a run."""
+        return tuple(each.counted for each in self.runs)
 
-def bench_of(accelerator: Accelerator) -> Bench:
-    """The bench for a design."""
-    rows = []
-    for tensor in sorted(accelerator.manifest["tensors"], key=lambda t: t["id"]):
-        total = tensor["word_bits"]
-        for count in tensor["banks"]:
-            total *= count
-        rows.append(-(-total // 8))
-    return Bench(accelerator.top, accelerator.host_bits, tuple(rows))
+    @property
+    def predicted_cycles(self) -> int:
+        return sum(each.predicted for each in self.runs)
+
+    @property
+    def simulated_cycles(self) -> int:
+        return sum(each.counted for each in self.runs)
+
+    @property
+    def timed_cycles(self) -> int:
+        return sum(each.timed for each in self.runs)
 
 
 def simulate(
     accelerator: Accelerator,
     nest: Nest,
-    inputs: Mapping[str, npt.NDArray[np.generic]],
+    inputs: Mapping[str, npt.ArrayLike],
     *,
     simulator: str = "verilator",
     waveform: Path | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
+    program: Program | None = None,
 ) -> Result:
     """Run a nest on a design in a simulator and compare with the interpreter.
 
@@ -100,102 +158,123 @@ def simulate(
     simulator
         "verilator" or "icarus".
     waveform
-        Where to leave a VCD file of everything.
+        Where to leave a waveform; its suffix, .vcd or .fst, is the format.
+    cache
+        Where builds and logs are kept, instead of the usual place.
     progress
-        Called with a phase ("build", "run") and the part that is done, 0 to 1.
+        Called with a phase ("build" or "run") and the part of it that is done, 0 to 1.
+    program
+        Cuts the nest into runs; ``hw.program.runs`` unless given.
 
     Raises
     ------
     SimulationError
-        The simulator rejects the design, stops, or the design never finishes.
-    ProgramError
-        The nest does not fit the design.
+        The simulator rejects the design or stops, or the design hangs or breaks the rules of the host port.
     InputError
         The tensors do not fit the nest.
     """
-    say = progress or (lambda phase, part: None)
-    check_inputs(nest, inputs)
-    work = runs(accelerator, nest)
-    predicted = sum(r.predicted_cycles for r in work)
     began = time.perf_counter()
-    say("build", 0.0)
-    bench = bench_of(accelerator)
-    made = build(
-        accelerator.verilog, bench, simulator=simulator, cycles=predicted, waveform=waveform is not None, cache=cache
-    )
-    built = time.perf_counter()
-    say("build", 1.0)
-    tensor = nest.tensor(nest.output.tensor)
-    initial = np.zeros(tensor.shape, tensor.format.dtype)
-    log = (cache or cache_folder()) / "logs" / f"{accelerator.name}-{simulator}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="brickwork-"))
-    try:
-        outcome = _execute(made, Job(bench, work, dict(inputs), initial), folder, log, say)
-        if waveform is not None:
-            shutil.copyfile(folder / "waveform.vcd", waveform)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    ended = time.perf_counter()
-    if outcome.hung is not None:
+    say: Progress = progress or (lambda phase, part: None)
+    if waveform is not None and waveform.suffix[1:] not in WAVEFORMS:
         raise SimulationError(
-            f"run {outcome.hung} of design {accelerator.name!r} did not finish within "
-            f"{4 * work[outcome.hung].predicted_cycles + 10_000} cycles; the model predicts "
-            f"{work[outcome.hung].predicted_cycles}"
+            accelerator.name,
+            f"a waveform can be written as {' or '.join(f'.{kind}' for kind in WAVEFORMS)}, not to {waveform.name!r}",
         )
-    simulated = sum(counted for counted, _ in outcome.counts)
-    return Result(
-        outputs=outcome.output,
-        faults=_faults(nest, inputs, work, outcome),
-        predicted_cycles=predicted,
-        simulated_cycles=simulated,
-        run_cycles=tuple(counted for counted, _ in outcome.counts),
-        macs=nest.points,
-        utilization=nest.points / (simulated * len(accelerator.architecture.units)) if simulated else 0.0,
+    tensors = check_inputs(nest, inputs)
+    runs = (program or _program())(accelerator, nest)
+    output = np.zeros(nest.tensor(nest.output.tensor).shape, nest.tensor(nest.output.tensor).format.dtype)
+    bench = _bench(accelerator, runs[0], runs[0].loads(tensors, output))
+    place = cache or cache_folder()
+    say("build", 0.0)
+    made = build(
+        accelerator.name,
+        accelerator.verilog,
+        bench,
         simulator=simulator,
-        build_seconds=built - began,
-        run_seconds=ended - built,
+        cycles=sum(part.predicted_cycles for part in runs),
+        waveform=None if waveform is None else waveform.suffix[1:],
+        cache=place,
+    )
+    say("build", 1.0)
+    log = _new_log(place, accelerator.name, simulator)
+    started = time.perf_counter()
+    target = None if waveform is None else waveform.resolve()
+    with running(accelerator.name, made, bench, waveform=target, log=log) as simulation:
+        answers = tuple(_answers(simulation, runs, tensors, output, say))
+    ended = time.perf_counter()
+    expected = run(nest, tensors)
+    cycles = tuple(
+        RunCycles(part.predicted_cycles, answer.counted_cycles, answer.timed_cycles)
+        for part, answer in zip(runs, answers, strict=True)
+    )
+    busy = sum(each.counted for each in cycles)
+    return Result(
+        outputs=output,
+        faults=(*_output_faults(nest.output.tensor, output, expected), *_cycle_faults(cycles)),
+        runs=cycles,
+        macs=nest.points,
+        utilization=nest.points / (busy * accelerator.manifest["units"]) if busy else 0.0,
+        simulator=simulator,
         reused_build=made.reused,
+        build_seconds=made.seconds,
+        run_seconds=ended - started,
+        seconds=time.perf_counter() - began,
         log=log,
         waveform=waveform,
     )
 
 
-def _execute(made: Any, job: Job, folder: Path, log: Path, say: Progress) -> Outcome:
-    path = folder / "job.pickle"
-    path.write_bytes(pickle.dumps(job))
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(path.with_suffix(".progress"), stop, say), daemon=True)
-    watcher.start()
-    try:
-        run_test(made, {"BRICKWORK_JOB": str(path), "COCOTB_LOG_LEVEL": "WARNING"}, folder, log)
-    finally:
-        stop.set()
-        watcher.join()
-    result = path.with_suffix(".out")
-    if not result.exists():
-        raise SimulationError(f"the simulation ended without a result; what it says is in {log}")
+def _program() -> Program:
+    # Amaranth and the solvers come with it, which the benches of hand-written designs do not need.
+    from hw.program import runs
+
+    return runs
+
+
+def _bench(accelerator: Accelerator, first: Run, loads: Sequence[Load]) -> Bench:
+    tensor, _, _, row_bytes = first.readback
+    sizes = {load.tensor_id: load.rows.shape[1] for load in loads} | {tensor: row_bytes}
+    return Bench(accelerator.top, accelerator.host_bits, tuple(sorted(sizes.items())))
+
+
+def _answers(
+    simulation: Simulator, runs: Sequence[Run], tensors: Mapping[str, Array], output: Array, say: Progress
+) -> Iterable[Answer]:
+    """Do the runs in order: a later one may start from what an earlier one left in ``output``."""
+    for number, part in enumerate(runs):
+        say("run", number / len(runs))
+        tensor, address, rows, row_bytes = part.readback
+        loads = tuple(
+            Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes())
+            for load in part.loads(tensors, output)
+        )
+        deadline = 4 * part.predicted_cycles + 10_000
+        answer = simulation.do(Task(number, part.registers, loads, tensor, address, rows, deadline))
+        part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
+        yield answer
+    simulation.finish(at_least=len(runs))
     say("run", 1.0)
-    outcome: Outcome = pickle.loads(result.read_bytes())
-    return outcome
 
 
-def _watch(path: Path, stop: threading.Event, say: Progress) -> None:
-    while not stop.wait(0.2):
-        try:
-            done, total = path.read_text().split()
-        except (OSError, ValueError):
-            continue
-        say("run", int(done) / int(total))
+def _output_faults(name: str, output: Array, expected: Array) -> Iterable[str]:
+    wrong = np.argwhere(output != expected)
+    if len(wrong):
+        first = tuple(wrong[0])
+        yield (
+            f"tensor {name!r} differs in {len(wrong)} of {expected.size} elements, "
+            f"first at {[int(i) for i in first]}: expected {expected[first]}, got {output[first]}"
+        )
 
 
-def _faults(
-    nest: Nest, inputs: Mapping[str, npt.NDArray[np.generic]], work: tuple[Any, ...], outcome: Outcome
-) -> tuple[str, ...]:
-    board = Scoreboard()
-    expected = run(nest, inputs)
-    board.expect(nest.output.tensor, expected)
-    for number, (part, (counted, timed)) in enumerate(zip(work, outcome.counts, strict=True)):
-        board.cycles(number, part.predicted_cycles, counted, timed)
-    board.tensor(nest.output.tensor, outcome.output)
-    return board.finish(at_least=expected.size + len(work))
+def _cycle_faults(runs: Sequence[RunCycles]) -> Iterable[str]:
+    for number, (predicted, counted, timed) in enumerate(runs):
+        if counted != predicted:
+            yield f"run {number} took {counted} cycles by the design's counter; predicted were {predicted}"
+        if timed != counted:
+            yield f"run {number} took {timed} cycles by the clock; the design's counter says {counted}"
+
+
+def _new_log(cache: Path, name: str, simulator: str) -> Path:
+    folder = cache / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{simulator}-{os.getpid()}.log"

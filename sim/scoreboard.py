@@ -1,62 +1,56 @@
-"""What a run was expected to do, and whether it did."""
+"""Which results a bench still waits for, and whether those that came can be results at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from sim.exchange import Answer, Fault, Task
 
 
-@dataclass
+class BenchFaultError(Exception):
+    """A design that breaks the rules of the host port; ends the simulation."""
+
+    def __init__(self, text: str) -> None:
+        self.fault = Fault(text)
+        super().__init__(text)
+
+
 class Scoreboard:
-    """Compares tensors and cycle counts; it must end empty and must have worked.
+    """Pairs every run with its result; it must end empty and must have worked.
 
     Attributes
     ----------
-    faults : list of str
-        One sentence each.
-    checked : int
-        Elements compared.
+    matched : int
+        Results that came for runs that were waiting for one.
     """
 
-    faults: list[str] = field(default_factory=list)
-    checked: int = 0
-    _waiting: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.matched = 0
+        self._expected: dict[int, Task] = {}
 
-    def expect(self, name: str, value: npt.NDArray[np.generic]) -> None:
-        """A tensor that has to come."""
-        assert name not in self._waiting, name
-        self._waiting[name] = value
+    def expect(self, task: Task) -> None:
+        """Wait for the result of a run."""
+        if task.number in self._expected:
+            raise BenchFaultError(f"{self.name}: run {task.number} was started twice")
+        self._expected[task.number] = task
 
-    def tensor(self, name: str, value: npt.NDArray[np.generic]) -> None:
-        """A tensor that came."""
-        wanted = self._waiting.pop(name, None)
-        if wanted is None:
-            self.faults.append(f"tensor {name!r} came but was not expected")
-            return
-        self.checked += wanted.size
-        if wanted.shape != value.shape:
-            self.faults.append(f"tensor {name!r} has shape {list(value.shape)}; expected {list(wanted.shape)}")
-            return
-        wrong = np.argwhere(wanted != value)
-        if len(wrong):
-            first = tuple(int(i) for i in wrong[0])
-            self.faults.append(
-                f"tensor {name!r} differs in {len(wrong)} of {wanted.size} elements, first at {list(first)}: "
-                f"{value[first]} instead of {wanted[first]}"
+    def observe(self, answer: Answer, row_bytes: int) -> None:
+        """Take the result of a run off the list."""
+        task = self._expected.pop(answer.number, None)
+        if task is None:
+            raise BenchFaultError(f"{self.name}: a result came for run {answer.number}, which was not waiting for one")
+        if len(answer.rows) != task.result_rows * row_bytes:
+            raise BenchFaultError(
+                f"{self.name}: run {answer.number} gave {len(answer.rows)} bytes; "
+                f"expected {task.result_rows} rows of {row_bytes}"
             )
+        self.matched += 1
 
-    def cycles(self, run: int, predicted: int, counted: int, timed: int) -> None:
-        """Cycle counts of one run: the model's, the design's own counter, and the bench's count."""
-        self.checked += 1
-        if counted != predicted:
-            self.faults.append(f"run {run} took {counted} cycles; the model predicts {predicted}")
-        if timed != counted:
-            self.faults.append(f"run {run} was busy for {timed} cycles, but its counter says {counted}")
-
-    def finish(self, *, at_least: int) -> tuple[str, ...]:
-        """All faults, missing results and too little work included."""
-        missing = [f"tensor {name!r} never came" for name in self._waiting]
-        idle = [] if self.checked >= at_least else [f"only {self.checked} of {at_least} results were checked"]
-        return (*self.faults, *missing, *idle)
+    def finish(self, *, at_least: int) -> int:
+        """Check that nothing is missing and return how many results came."""
+        if self._expected:
+            raise BenchFaultError(
+                f"{self.name}: {len(self._expected)} results never came, first that of run {min(self._expected)}"
+            )
+        if self.matched < at_least:
+            raise BenchFaultError(f"{self.name}: only {self.matched} of {at_least} results came")
+        return self.matched

@@ -1,0 +1,197 @@
+"""Verilog to a program with Verilator: what all designs share is compiled once, so that a small design takes a second.
+
+Verilator's own makefile compiles its run-time library and a precompiled header anew for every design; for a small
+array that is nine tenths of the work.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cocotb_tools.config as cocotb_config
+
+from sim.cache import content_key, filled
+from sim.toolchain import require, verilator_environment, verilator_version
+
+COCOTB_MAIN = Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+RUNTIME_SOURCES = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads")
+TRACE_SOURCES = {"vcd": "verilated_vcd_c", "fst": "verilated_fst_c"}
+SHARED_HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timing.h", "verilated_threads.h")
+PREFIX = "Vtop"
+
+# Generated C++ above this size compiles faster in parts, side by side.
+MOST_BYTES_IN_ONE_PART = 1_000_000
+LINES_IN_ONE_PART = 2000
+
+
+class ToolFailureError(Exception):
+    """A program that returned an error, with all that was said until then."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+
+def run_tool(command: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end and return what it says."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    said = f"$ {' '.join(str(part) for part in command)}\n{done.stdout}"
+    if done.returncode:
+        raise ToolFailureError(said)
+    return said
+
+
+@functools.cache
+def include_folder() -> Path:
+    """Verilator's own headers and run-time sources."""
+    environment = {**os.environ, **verilator_environment()}
+    asked = subprocess.run(
+        ["verilator", "-getenv", "VERILATOR_ROOT"], capture_output=True, text=True, env=environment, check=True
+    )
+    return Path(asked.stdout.strip()) / "include"
+
+
+@functools.cache
+def compiler_version() -> str:
+    """The first line of ``g++ --version``."""
+    require("g++", "to build Verilator models")
+    return subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+
+def compiler_flags(waveform: str | None) -> tuple[str, ...]:
+    """Flags that the run-time library and the models must share."""
+    traced = [f"-DVM_TRACE={int(waveform is not None)}"]
+    traced += [f"-DVM_TRACE_{kind.upper()}={int(kind == waveform)}" for kind in ("vcd", "fst", "saif")]
+    include = include_folder()
+    return (
+        "-std=gnu++20",
+        "-fcoroutines",
+        "-faligned-new",
+        "-fcf-protection=none",
+        "-w",
+        f"-I{include}",
+        f"-I{include / 'vltstd'}",
+        "-DVERILATOR=1",
+        "-DVM_COVERAGE=0",
+        "-DVM_SC=0",
+        "-DVM_TIMING=1",
+        *traced,
+    )
+
+
+def compile_model(
+    folder: Path, sources: Iterable[Path], top: str, *, cache: Path, optimize: str, waveform: str | None
+) -> str:
+    """Leave the program ``model`` in ``folder`` and return what the tools said.
+
+    Raises
+    ------
+    ToolFailureError
+        Verilator or the compiler rejects something.
+    """
+    runtime = _runtime(cache, waveform)
+    command = [
+        "verilator",
+        "--cc",
+        "--vpi",
+        "--timing",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-Wno-style",
+        "--top-module",
+        top,
+        "--prefix",
+        PREFIX,
+        "-Mdir",
+        folder,
+        "--output-split",
+        str(LINES_IN_ONE_PART),
+        *(["--trace" if waveform == "vcd" else "--trace-fst"] if waveform else []),
+        *sources,
+    ]
+    said = run_tool(command, folder, verilator_environment())
+    return said + _compile(folder, runtime, optimize, waveform)
+
+
+def _compile(folder: Path, runtime: Path, optimize: str, waveform: str | None) -> str:
+    parts = sorted(folder.glob(f"{PREFIX}*.cpp"))
+    small = sum(p.stat().st_size for p in parts) < MOST_BYTES_IN_ONE_PART
+    if small:
+        whole = folder / "whole.cpp"
+        whole.write_text("".join(f'#include "{p}"\n' for p in [*parts, COCOTB_MAIN]))
+        jobs = [(whole, optimize)]
+    else:
+        # Parts marked slow run once; optimising them costs more than it saves.
+        jobs = [(p, "-O0" if "Slow" in p.name else optimize) for p in [*parts, COCOTB_MAIN]]
+        jobs.sort(key=lambda job: (job[1] == "-O0", -job[0].stat().st_size))
+    flags = compiler_flags(waveform)
+
+    def compile_part(job: tuple[Path, str]) -> str:
+        source, level = job
+        shared = runtime / level.strip("-") / "shared.h"
+        precompiled = ["-include", shared] if shared.exists() else []
+        command = ["g++", level, *flags, f"-I{folder}", *precompiled, "-c", source, "-o", folder / f"{source.stem}.o"]
+        return run_tool(command, folder)
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        said = list(pool.map(compile_part, jobs))
+    libraries = cocotb_config.libs_dir
+    said.append(
+        run_tool(
+            [
+                "g++",
+                *(folder / f"{source.stem}.o" for source, _ in jobs),
+                runtime / "libruntime.a",
+                f"-Wl,-rpath,{libraries}",
+                f"-L{libraries}",
+                "-lcocotbvpi_verilator",
+                "-pthread",
+                "-latomic",
+                *(["-lz"] if waveform == "fst" else []),
+                "-s",
+                "-o",
+                folder / "model",
+            ],
+            folder,
+        )
+    )
+    return "".join(said)
+
+
+def _runtime(cache: Path, waveform: str | None) -> Path:
+    """Verilator's run-time library and, for unoptimised and little optimised models, its headers precompiled."""
+    flags = compiler_flags(waveform)
+    key = content_key(verilator_version(), compiler_version(), *flags, *RUNTIME_SOURCES, *SHARED_HEADERS)
+    folder = cache / "runtimes" / key
+
+    def fill(work: Path) -> None:
+        names = [*RUNTIME_SOURCES, *([TRACE_SOURCES[waveform]] if waveform else [])]
+        commands: list[list[object]] = [
+            ["g++", "-O2", *flags, "-c", include_folder() / f"{name}.cpp", "-o", work / f"{name}.o"] for name in names
+        ]
+        for level in () if waveform else ("O0", "O1"):
+            (work / level).mkdir()
+            header = work / level / "shared.h"
+            header.write_text("".join(f'#include "{name}"\n' for name in SHARED_HEADERS))
+            commands.append(["g++", f"-{level}", *flags, "-x", "c++-header", header, "-o", f"{header}.gch"])
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda command: run_tool(command, work), commands))
+        run_tool(["ar", "rcs", work / "libruntime.a", *(work / f"{name}.o" for name in names)], work)
+        for name in names:
+            (work / f"{name}.o").unlink()
+
+    filled(folder, fill)
+    return folder
