@@ -42,7 +42,7 @@ class Banking:
     def total(self) -> int:
         return prod(self.counts)
 
-    @property
+    @cached_property
     def switched(self) -> bool:
         """True if ports move over banks, so that all ports are served at the same time step and skewed afterwards."""
         return any(self.rotating) or len({offset for _, offset in self.ports}) < len(self.ports)

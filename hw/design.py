@@ -77,7 +77,7 @@ class Design:
         """Position of the bank at a point in a host row."""
         if gen.banking.switched:
             return gen.banking.flat(point)
-        return gen.banking.flat(gen.banking.port_bank(dict(gen.banking.ports)[point]))
+        return gen.banking.flat(gen.banking.port_bank(self._offsets[gen.name][point]))
 
     @cached_property
     def host_bits(self) -> int:

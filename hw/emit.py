@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from amaranth._toolchain.yosys import find_yosys
@@ -14,13 +15,13 @@ from hw.units.memory import Bank
 from hw.units.point import PointModule
 from hw.units.sequencer import Sequencer
 from hw.units.switch import Rotator, Spread
-from hw.units.top import Top
+from hw.wiring import top_verilog
 
 
 def emit(design: Design) -> str:
     """Verilog of a design; the same design gives the same bytes."""
     text = [rtlil.convert(part, name=name, emit_src=False) for name, part in _modules(design)]
-    return _verilog("\n".join(text))
+    return f"{_verilog(chr(10).join(text))}\n{top_verilog(design)}"
 
 
 def _modules(design: Design) -> Iterator[tuple[str, Component]]:
@@ -47,7 +48,6 @@ def _modules(design: Design) -> Iterator[tuple[str, Component]]:
             design.netlist, design.generators, design.registers, design.fifos, design.timing.write_cycles
         ),
     )
-    yield design.name, Top(design)
 
 
 _ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
@@ -55,6 +55,8 @@ _ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decodi
 
 def _verilog(text: str) -> str:
     """Let the bundled Yosys write Verilog from RTLIL, as Amaranth's own back end does for one module tree."""
+    # A Yosys on PATH would write other text; the one that comes with Amaranth is pinned.
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     yosys = find_yosys(lambda version: version >= (0, 40))
     remove = " ".join(f"-remove {name}" for name in _ATTRIBUTES)
     script = (

@@ -51,7 +51,8 @@ class Use:
         return f"{self.node.name}_{operand.role}"
 
 
-@dataclass(frozen=True)
+# Compared by identity: equal kinds are made one object, and hashing their nodes would cost more than all else.
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One hardware module: nodes with their operands, and the taps that leave it.
 
@@ -173,14 +174,16 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         members = [n for n in netlist.nodes if n.region == region.name and not composite(n)]
         if not members:
             continue
-        kinds[region.name] = {
-            point: Kind(
-                region.name,
-                tuple(Use(n, tuple(operands[region.name, point][n.name])) for n in members),
-                tuple(sorted(exports[region.name, point])),
-            )
-            for point in region.points
-        }
+        known: dict[tuple[object, ...], Kind] = {}
+        kinds[region.name] = {}
+        for point in region.points:
+            present = operands[region.name, point]
+            uses = tuple((n, tuple(present[n.name])) for n in members)
+            taps = tuple(sorted(exports[region.name, point]))
+            key = (tuple(found for _, found in uses), taps)
+            if key not in known:
+                known[key] = Kind(region.name, tuple(Use(n, found) for n, found in uses), taps)
+            kinds[region.name][point] = known[key]
     return Structure(kinds, dict(wires))
 
 

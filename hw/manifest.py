@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hw.design import Design
-from hw.units.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
+from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
 
 Manifest = dict[str, Any]
 

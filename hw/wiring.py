@@ -1,0 +1,200 @@
+"""The top module as text: control, functional units, banks and switches, wired, behind the host port.
+
+Wiring is written directly, because it has no logic worth a hardware language and grows with the array.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from dataflow.dataflow import Point
+from hw.design import Design, unit_name
+from hw.host import HOST_ADDRESS_BITS
+from hw.kinds import Wire
+from hw.netlist import Node
+
+Tap = tuple[str, Point, int]
+
+
+def top_verilog(design: Design) -> str:
+    """Verilog of the top module; its ports are described in docs/reference/host-port.md."""
+    return "\n".join(_Wiring(design).lines()) + "\n"
+
+
+class _Wiring:
+    def __init__(self, design: Design) -> None:
+        self.design, self.netlist = design, design.netlist
+        self.vectors = {
+            n.name: self._places(n) for n in self.netlist.nodes if n.op in ("control", "rotate", "spread")
+        }
+        self.lines_needed: dict[Tap, int] = defaultdict(int)
+        for wires in design.structure.wires.values():
+            for wire in wires.values():
+                tap = (wire.producer, wire.point, wire.tap)
+                self.lines_needed[tap] = max(self.lines_needed[tap], wire.beyond)
+
+    def _places(self, node: Node) -> int:
+        """Words in the vector that a composite node drives."""
+        if node.op == "control":
+            return len(self.netlist.region[node.region].points)
+        return self.design.generator[str(node.parameter("generator"))].banking.total
+
+    def lines(self) -> Iterator[str]:
+        host = self.design.host_bits - 1
+        yield f"module {self.design.name}("
+        yield "  input clk, input rst,"
+        yield "  input cfg_we, input [15:0] cfg_addr, input [31:0] cfg_data,"
+        yield f"  input [3:0] host_tensor, input [{HOST_ADDRESS_BITS - 1}:0] host_addr, input host_we, input host_re,"
+        yield f"  input [{host}:0] host_wdata, output reg [{host}:0] host_rdata,"
+        yield "  input start, output busy, output done, output [31:0] cycles"
+        yield ");"
+        yield from self._nets()
+        yield from self._delay_lines()
+        yield from self._control()
+        for (name, _), wires in self.design.structure.wires.items():
+            if name.startswith("="):
+                yield from self._composite(self.netlist.node[name[1:]], wires)
+        yield from self._points()
+        yield from self._host()
+        yield "endmodule"
+
+    def _nets(self) -> Iterator[str]:
+        for name, places in self.vectors.items():
+            yield f"  wire {_range(self.netlist.node[name].width_bits * places)}{name}_all;"
+        for points in self.design.structure.kinds.values():
+            for point, kind in points.items():
+                for name, tap in kind.exports:
+                    yield f"  wire {_range(self.netlist.node[name].width_bits)}{unit_name(name, point)}_d{tap};"
+        for name, depth in self.design.fifos.items():
+            yield f"  wire {_range(max(1, (depth - 1).bit_length()))}p_{name};"
+
+    def _origin(self, tap: Tap) -> str:
+        """What a wire taps, before any register outside the modules."""
+        producer, point, registers = tap
+        node = self.netlist.node[producer]
+        if producer not in self.vectors:
+            return f"{unit_name(producer, point)}_d{registers}"
+        return _slice(f"{producer}_all", self.design.place(node, point), node.width_bits, self.vectors[producer])
+
+    def _delay_lines(self) -> Iterator[str]:
+        """Registers between modules, shared by all sinks of a tap; the newest value in the lowest bits."""
+        for tap, cycles in self.lines_needed.items():
+            if not cycles:
+                continue
+            width = self.netlist.node[tap[0]].width_bits
+            line = self._line(tap)
+            older = f"{line}[{width * (cycles - 1) - 1}:0], " if cycles > 1 else ""
+            yield f"  reg {_range(width * cycles)}{line};"
+            yield f"  always @(posedge clk) {line} <= {{{older}{self._origin(tap)}}};"
+
+    @staticmethod
+    def _line(tap: Tap) -> str:
+        return f"{unit_name(tap[0], tap[1])}_line{tap[2]}"
+
+    def _wire(self, wire: Wire) -> str:
+        tap = (wire.producer, wire.point, wire.tap)
+        if not wire.beyond:
+            return self._origin(tap)
+        width = self.netlist.node[wire.producer].width_bits
+        return _slice(self._line(tap), wire.beyond - 1, width, self.lines_needed[tap])
+
+    def _control(self) -> Iterator[str]:
+        ports = {name: name for name in ("clk", "rst", "cfg_we", "cfg_addr", "cfg_data", "start")}
+        ports |= {name: name for name in ("busy", "done", "cycles")}
+        ports |= {f"c_{n.name}": f"{n.name}_all" for n in self.netlist.nodes if n.op == "control"}
+        ports |= {f"p_{name}": f"p_{name}" for name in self.design.fifos}
+        yield _instance(self.design.module("control"), "control", ports)
+
+    def _composite(self, node: Node, wires: Mapping[str, Wire]) -> Iterator[str]:
+        gen = self.design.generator[str(node.parameter("generator"))]
+        ports = {role: self._wire(wire) for role, wire in wires.items() if "@" not in role}
+        ports["o"] = f"{node.name}_all"
+        if node.op == "rotate":
+            ports |= {"clk": "clk", "rst": "rst"}
+            lanes = [f"{node.width_bits}'d0"] * gen.banking.total
+            if node.parameter("towards") == "banks":
+                given = node.parameter("lanes")
+                assert isinstance(given, tuple)
+                for offset, producer in given:
+                    lanes[gen.banking.flat(offset)] = self._wire(wires[_lane(producer)])
+            else:
+                lanes = [self._wire(wires[_lane(place)]) for place in gen.banking.grid]
+            ports["i"] = _concatenated(lanes)
+        yield _instance(self.design.composite[node.name], f"{node.name}_switch", ports)
+
+    def _points(self) -> Iterator[str]:
+        design = self.design
+        for region, points in design.structure.kinds.items():
+            gen = design.bank_of.get(region)
+            if gen is not None:
+                yield f"  wire {region}_chosen = host_tensor == 4'd{gen.tensor_id};"
+                yield f"  wire {region}_we = host_we & {region}_chosen;"
+                yield f"  wire {region}_re = host_re & {region}_chosen;"
+            for point, kind in points.items():
+                name = unit_name(region, point)
+                ports = {"clk": "clk", "rst": "rst"} if kind.clocked or gen else {}
+                for port, wire in design.structure.wires.get((region, point), {}).items():
+                    ports[port] = self._wire(wire)
+                for use in kind.uses:
+                    for operand in use.operands:
+                        if operand.fifo:
+                            ports[f"p_{operand.fifo}"] = f"p_{operand.fifo}"
+                for node, tap in kind.exports:
+                    ports[f"{node}_d{tap}"] = f"{unit_name(node, point)}_d{tap}"
+                if gen is not None:
+                    width = design.bank_bits(gen)
+                    yield f"  wire {_range(width)}{name}_rdata;"
+                    ports |= {
+                        "busy": "busy",
+                        "h_we": f"{region}_we",
+                        "h_re": f"{region}_re",
+                        "h_addr": f"host_addr[{gen.address_bits - 1}:0]",
+                        "h_wdata": _slice("host_wdata", design.bank_index(gen, point), width, 0),
+                        "h_rdata": f"{name}_rdata",
+                    }
+                yield _instance(design.kind_name[kind], name, ports)
+
+    def _host(self) -> Iterator[str]:
+        """Read data of the bank set that was asked for, one cycle after the banks give it."""
+        yield "  reg [3:0] host_chosen;"
+        yield "  always @(posedge clk) begin"
+        yield "    host_chosen <= host_tensor;"
+        yield "    case (host_chosen)"
+        for gen in self.design.generators:
+            width = self.design.bank_bits(gen)
+            words = [f"{width}'d0"] * gen.banking.total
+            for point in self.design.structure.kinds[f"{gen.name}_bank"]:
+                words[self.design.bank_index(gen, point)] = f"{unit_name(f'{gen.name}_bank', point)}_rdata"
+            spare = self.design.host_bits - width * gen.banking.total
+            row = _concatenated([*words, *([f"{spare}'d0"] if spare else [])])
+            yield f"      4'd{gen.tensor_id}: host_rdata <= {row};"
+        yield "      default: host_rdata <= 0;"
+        yield "    endcase"
+        yield "  end"
+
+
+def _lane(point: Point) -> str:
+    return f"lane@{','.join(map(str, point))}"
+
+
+def _range(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""
+
+
+def _slice(name: str, position: int, width: int, places: int) -> str:
+    """Word ``position`` of a vector of ``places`` words (0: more than one)."""
+    if width * places == 1:
+        return name
+    low = position * width
+    return f"{name}[{low}]" if width == 1 else f"{name}[{low + width - 1}:{low}]"
+
+
+def _concatenated(words: list[str]) -> str:
+    """Words as one vector, the first in the lowest bits."""
+    return "{" + ", ".join(reversed(words)) + "}"
+
+
+def _instance(module: str, name: str, ports: Mapping[str, str]) -> str:
+    joined = ", ".join(f".{port}({value})" for port, value in ports.items())
+    return f"  {module} {name} ({joined});"
