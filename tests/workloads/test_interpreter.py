@@ -14,7 +14,7 @@ from workloads import interpreter as interpreter_module
 from workloads.affine import Affine
 from workloads.body import parse_guard
 from workloads.formats import FORMATS
-from workloads.interpreter import InputError, check_inputs, random_inputs, run, run_points
+from workloads.interpreter import InputError, check_inputs, random_inputs, run, run_points, wrapped
 from workloads.nest import Access, Loop, Nest, Tensor
 
 
@@ -74,6 +74,15 @@ def test_int32_products_equal_modular_arithmetic() -> None:
     inputs = random_inputs(nest, 3)
     exact = inputs["A"].astype(np.uint32) @ inputs["B"].astype(np.uint32)
     np.testing.assert_array_equal(run(nest, inputs), exact.astype(np.int32))
+
+
+@pytest.mark.parametrize("formats", ["int16 int32 int32", "int32 int16 int16", "int32 int32 int8"])
+def test_sums_just_beyond_a_double_are_exact(formats: str) -> None:
+    # Every product is odd and fits 53 bits or not by the operands; their sum of an odd number never does.
+    nest = gemm(1, 1, 1001, formats)
+    inputs = {t.name: np.full(t.shape, t.format.range[1], t.format.dtype) for t in nest.tensors[1:]}
+    a, b = (nest.tensor(name).format.range[1] for name in "AB")
+    assert run(nest, inputs)[0, 0] == wrapped(1001 * a * b, nest.tensor("O").format.bits)
 
 
 def test_long_sums_of_large_limbs_stay_exact() -> None:
