@@ -16,8 +16,8 @@ from sim.verilator import ToolFailureError, compile_model, compiler_version, run
 SIMULATORS = ("verilator", "icarus")
 WAVEFORMS = ("vcd", "fst")
 
-# Compiling harder pays when the simulated work (cycles times characters of Verilog, about its gates) is large.
-WORK_THAT_PAYS = 2e11
+# Least cycles from which compiling harder pays: both the compiler's time and a cycle's grow with the design.
+LEVELS = ((0, "-O0"), (100_000, "-O1"), (10_000_000, "-O3"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,18 @@ def build(
     if simulator == "icarus":
         levels, versions = [""], [icarus_version()]
     else:
-        levels = ["-O3"] if cycles * len(verilog) > WORK_THAT_PAYS else ["-O3", "-O1"]
-        versions = [verilator_version(), compiler_version()]
-        # A waveform is looked at once, and its writing is most of the time.
-        levels = ["-O1"] if waveform else levels
-        waveform_key = waveform or ""
-    if simulator == "icarus":
-        waveform_key = ""
+        # A waveform's writing is most of the time, and the precompiled headers have none.
+        levels = ["-O1"] if waveform else [level for least, level in LEVELS if least >= _least(cycles)]
+        versions = [verilator_version(), compiler_version(), waveform or ""]
     folders = [
-        cache / "builds" / f"{simulator}-{content_key(simulator, *versions, level, waveform_key, wrapper, verilog)}"
+        cache / "builds" / f"{simulator}-{content_key(simulator, level, *versions, wrapper, verilog)}"
         for level in levels
     ]
-    # A better optimised build of the same content serves as well.
-    for folder in folders[:-1]:
-        if folder.exists():
-            folders[-1] = folder
-    folder, level = folders[-1], levels[-1]
+    # A build of the same content that is optimised better serves as well.
+    folder, level = next(
+        ((found, level) for found, level in zip(folders, levels, strict=True) if found.exists()),
+        (folders[0], levels[0]),
+    )
 
     def fill(work: Path) -> None:
         generated = work / "generated"
@@ -109,3 +105,8 @@ def build(
 
     reused = filled(folder, fill)
     return Build(simulator, folder / "model", reused, time.perf_counter() - start)
+
+
+def _least(cycles: int) -> int:
+    """The threshold of the level that suits a number of cycles."""
+    return max(least for least, _ in LEVELS if least <= cycles)

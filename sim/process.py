@@ -40,6 +40,8 @@ def _environment(folder: Path, link: int) -> dict[str, str]:
         "COCOTB_TEST_MODULES": "sim.cocotb_bench",
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
         "COCOTB_LOG_LEVEL": "WARNING",
+        # Rewriting assertions loads half of pytest.
+        "COCOTB_REWRITE_ASSERTION_FILES": "",
         # Verilator applies writes when it should; collecting them in Python first costs time.
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         "TOPLEVEL_LANG": "verilog",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,9 +24,9 @@ TRACE_SOURCES = {"vcd": "verilated_vcd_c", "fst": "verilated_fst_c"}
 SHARED_HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timing.h", "verilated_threads.h")
 PREFIX = "Vtop"
 
-# Generated C++ above this size compiles faster in parts, side by side.
-MOST_BYTES_IN_ONE_PART = 1_000_000
-LINES_IN_ONE_PART = 2000
+# Verilator itself is slow on long files, the compiler on many of them, since each reads all headers again.
+LINES_IN_ONE_FILE = 2000
+BYTES_IN_ONE_PART = 400_000
 
 
 class ToolFailureError(Exception):
@@ -118,7 +118,7 @@ def compile_model(
         "-Mdir",
         folder,
         "--output-split",
-        str(LINES_IN_ONE_PART),
+        str(LINES_IN_ONE_FILE),
         *(["--trace" if waveform == "vcd" else "--trace-fst"] if waveform else []),
         *sources,
     ]
@@ -127,16 +127,17 @@ def compile_model(
 
 
 def _compile(folder: Path, runtime: Path, optimize: str, waveform: str | None) -> str:
-    parts = sorted(folder.glob(f"{PREFIX}*.cpp"))
-    small = sum(p.stat().st_size for p in parts) < MOST_BYTES_IN_ONE_PART
-    if small:
-        whole = folder / "whole.cpp"
-        whole.write_text("".join(f'#include "{p}"\n' for p in [*parts, COCOTB_MAIN]))
-        jobs = [(whole, optimize)]
-    else:
-        # Parts marked slow run once; optimising them costs more than it saves.
-        jobs = [(p, "-O0" if "Slow" in p.name else optimize) for p in [*parts, COCOTB_MAIN]]
-        jobs.sort(key=lambda job: (job[1] == "-O0", -job[0].stat().st_size))
+    found = sorted(folder.glob(f"{PREFIX}*.cpp"))
+    # Files marked slow run once; optimising them costs more than it saves.
+    fast = [COCOTB_MAIN, *(p for p in found if "Slow" not in p.name)]
+    slow = [p for p in found if "Slow" in p.name]
+    if sum(p.stat().st_size for p in (*fast, *slow)) < BYTES_IN_ONE_PART or optimize == "-O0":
+        fast, slow = [*fast, *slow], []
+    jobs = [
+        (_unity(folder / f"{name}{number}.cpp", files), level)
+        for name, level, group in (("fast", optimize, fast), ("slow", "-O0", slow))
+        for number, files in enumerate(_parts(group))
+    ]
     flags = compiler_flags(waveform)
 
     def compile_part(job: tuple[Path, str]) -> str:
@@ -169,6 +170,22 @@ def _compile(folder: Path, runtime: Path, optimize: str, waveform: str | None) -
         )
     )
     return "".join(said)
+
+
+def _parts(files: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
+    """Files in groups of about the same size, few enough that headers do not dominate."""
+    sizes = {p: p.stat().st_size for p in files}
+    count = -(-sum(sizes.values()) // BYTES_IN_ONE_PART)
+    groups: list[list[Path]] = [[] for _ in range(count)]
+    for file in sorted(files, key=lambda p: (-sizes[p], p.name)):
+        min(groups, key=lambda group: sum(sizes[p] for p in group)).append(file)
+    yield from (tuple(group) for group in groups if group)
+
+
+def _unity(whole: Path, files: Iterable[Path]) -> Path:
+    """One source that is all of ``files``."""
+    whole.write_text("".join(f'#include "{p}"\n' for p in files))
+    return whole
 
 
 def _runtime(cache: Path, waveform: str | None) -> Path:
