@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Pyverilog comes as source; the oldest way to build it is leaving pip.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-full bench lint clean
