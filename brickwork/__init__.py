@@ -1,0 +1,26 @@
+"""Brickwork: tensor workloads to verified spatial accelerators.
+
+>>> import brickwork
+>>> spec = brickwork.load("gemm:m=32,n=32,k=32")
+>>> accelerator = brickwork.generate(spec.nest, brickwork.choose_dataflow(spec))
+>>> result = brickwork.simulate(accelerator, spec.nest, brickwork.inputs_for(spec.nest, None, 0))
+>>> result.matches
+True
+"""
+
+from brickwork.steps import architecture, choose_dataflow, generate, inputs_for, load, save
+from dataflow import Dataflow
+from sim import simulate
+from workloads.errors import BrickworkError
+
+__all__ = [
+    "BrickworkError",
+    "Dataflow",
+    "architecture",
+    "choose_dataflow",
+    "generate",
+    "inputs_for",
+    "load",
+    "save",
+    "simulate",
+]
