@@ -15,7 +15,7 @@ from brickwork.steps import generate, inputs_for, load, save
 
 # A ResNet-50 convolution (He et al., CVPR 2016, conv2_x), its rows in tiles that the banks hold, and a matrix product.
 DESIGNS = (
-    ("conv2d:oc=64,ic=64,oh=56,ow=56,kh=3,kw=3,pad=1", "ic=16,oc=16", "1,1", "n,oc,ic,kh,kw,oh,ow", "oh=14"),
+    ("conv2d:oc=64,ic=64,h=56,w=56,kh=3,kw=3,padding=1", "ic=16,oc=16", "1,1", "n,oc,ic,kh,kw,oh,ow", "oh=14"),
     ("gemm:m=128,n=128,k=128", "m=16,n=16", "1,1", None, None),
 )
 

@@ -50,11 +50,14 @@ class Run:
         The part of the nest that is computed.
     registers : tuple of (address, value)
         32-bit words to write before the start.
+    weights : tuple of int
+        Cycles that one step of each time loop takes, outermost first.
     """
 
     origin: tuple[tuple[str, int], ...]
     extents: tuple[tuple[str, int], ...]
     registers: tuple[tuple[int, int], ...]
+    weights: tuple[int, ...]
     cycles: Cycles
     inputs: tuple[Layout, ...]
     output: Layout
@@ -164,6 +167,7 @@ def _run(design: Design, nest: Nest, origin: dict[str, int], extents: dict[str, 
         tuple(origin.items()),
         tuple(extents.items()),
         tuple(_words(design, values)),
+        weights,
         cycles,
         tuple(layout for number, layout in sorted(layouts.items()) if number),
         layouts[0],
