@@ -64,14 +64,14 @@ class Bench:
 
     def verilog(self) -> str:
         """Text of module ``bench``; the same bench gives the same bytes."""
-        fill = int.from_bytes(bytes([FILL_BYTE]) * -(-self.host_bits // 8), "little") % (1 << self.host_bits)
         operations = {operation.name.lower(): f"3'd{int(operation)}" for operation in Operation}
         return _TEMPLATE.format(
             top=self.top,
             host=self.host_bits,
             block=self.block_bits,
             word=8 * CONFIG_WORD_BYTES,
-            fill_row=f"{self.host_bits}'h{fill:x}",
+            # Tools limit the width of a number, though not that of a replication.
+            fill_row=f"{{{-(-self.host_bits // 8)}{{8'h{FILL_BYTE:x}}}}}",
             push_rows=self._cases("host_wdata <= block[index * {padded} +: {bits}];"),
             pull_rows=self._cases("result[got * {padded} +: {bits}] = host_rdata[{bits}-1:0];"),
             deadline=f"2'd{DEADLINE_STATUS}",
@@ -106,9 +106,9 @@ _TEMPLATE = """\
 module bench;
   // Written by Python; a change of command[0] starts one operation.
   reg [59:0] command = 60'd0;
-  reg [{block}-1:0] block = {block}'d0;
+  reg [{block}-1:0] block = 0;
   // Read by Python once ack has followed command[0].
-  reg [{block}-1:0] result = {block}'d0;
+  reg [{block}-1:0] result = 0;
   reg [65:0] report = 66'd0;
   reg ack = 1'b0;
 
@@ -129,7 +129,7 @@ module bench;
   reg [19:0] host_addr = 20'd0;
   reg host_we = 1'b0;
   reg host_re = 1'b0;
-  reg [{host}-1:0] host_wdata = {host}'d0;
+  reg [{host}-1:0] host_wdata = 0;
   wire [{host}-1:0] host_rdata;
   reg start = 1'b0;
   wire busy;
@@ -188,7 +188,7 @@ module bench;
         host_addr <= address + index[19:0];
         case (tensor)
 {push_rows}
-          default: host_wdata <= {host}'d0;
+          default: host_wdata <= 0;
         endcase
         index <= index + 32'd1;
       end else begin

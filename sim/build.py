@@ -13,8 +13,8 @@ from sim.errors import SimulationError
 from sim.toolchain import icarus_version, require, verilator_version
 from sim.verilator import ToolFailureError, compile_model, compiler_version, run_tool
 
-SIMULATORS = ("verilator", "icarus")
-WAVEFORMS = ("vcd", "fst")
+# Kinds of waveforms that each can write; Verilator's FST writer needs the headers of a library that few have.
+SIMULATORS = {"verilator": ("vcd",), "icarus": ("vcd", "fst")}
 
 # Least cycles from which compiling harder pays: both the compiler's time and a cycle's grow with the design.
 LEVELS = ((0, "-O0"), (100_000, "-O1"), (10_000_000, "-O3"))
@@ -48,17 +48,20 @@ def build(
     cycles : int
         How long it will run: decides how hard to optimise.
     waveform : str or None
-        "vcd" or "fst" where one will be written.
+        The kind of waveform that will be written, if any.
 
     Raises
     ------
     SimulationError
-        The simulator is unknown, or rejects the Verilog.
+        The simulator or the kind of waveform is unknown, or the Verilog is rejected.
     ToolError
         A program is missing.
     """
     if simulator not in SIMULATORS:
         raise SimulationError(name, f"simulator {simulator!r} is not known; expected one of {', '.join(SIMULATORS)}")
+    if waveform is not None and waveform not in SIMULATORS[simulator]:
+        kinds = " or ".join(f".{kind}" for kind in SIMULATORS[simulator])
+        raise SimulationError(name, f"{simulator} writes waveforms as {kinds}, not as .{waveform}")
     start = time.perf_counter()
     wrapper = bench.verilog()
     if simulator == "icarus":

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.bench_verilog import Bench
-from sim.build import WAVEFORMS, build
-from sim.errors import SimulationError
+from sim.build import build
 from sim.exchange import Answer, Rows, Task
 from sim.process import Simulator, running
 from sim.toolchain import cache_folder
@@ -158,7 +157,7 @@ def simulate(
     simulator
         "verilator" or "icarus".
     waveform
-        Where to leave a waveform; its suffix, .vcd or .fst, is the format.
+        Where to leave a waveform; its suffix, .vcd or with Icarus also .fst, says how it is written.
     cache
         Where builds and logs are kept, instead of the usual place.
     progress
@@ -175,11 +174,6 @@ def simulate(
     """
     began = time.perf_counter()
     say: Progress = progress or (lambda phase, part: None)
-    if waveform is not None and waveform.suffix[1:] not in WAVEFORMS:
-        raise SimulationError(
-            accelerator.name,
-            f"a waveform can be written as {' or '.join(f'.{kind}' for kind in WAVEFORMS)}, not to {waveform.name!r}",
-        )
     tensors = check_inputs(nest, inputs)
     runs = (program or _program())(accelerator, nest)
     output = np.zeros(nest.tensor(nest.output.tensor).shape, nest.tensor(nest.output.tensor).format.dtype)

@@ -20,7 +20,7 @@ from sim.toolchain import require, verilator_environment, verilator_version
 
 COCOTB_MAIN = Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"
 RUNTIME_SOURCES = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads")
-TRACE_SOURCES = {"vcd": "verilated_vcd_c", "fst": "verilated_fst_c"}
+TRACE_SOURCES = {"vcd": "verilated_vcd_c"}
 SHARED_HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timing.h", "verilated_threads.h")
 PREFIX = "Vtop"
 
@@ -119,7 +119,7 @@ def compile_model(
         folder,
         "--output-split",
         str(LINES_IN_ONE_FILE),
-        *(["--trace" if waveform == "vcd" else "--trace-fst"] if waveform else []),
+        *(["--trace"] if waveform else []),
         *sources,
     ]
     said = run_tool(command, folder, verilator_environment())
@@ -161,7 +161,6 @@ def _compile(folder: Path, runtime: Path, optimize: str, waveform: str | None) -
                 "-lcocotbvpi_verilator",
                 "-pthread",
                 "-latomic",
-                *(["-lz"] if waveform == "fst" else []),
                 "-s",
                 "-o",
                 folder / "model",
@@ -197,7 +196,16 @@ def _runtime(cache: Path, waveform: str | None) -> Path:
     def fill(work: Path) -> None:
         names = [*RUNTIME_SOURCES, *([TRACE_SOURCES[waveform]] if waveform else [])]
         commands: list[list[object]] = [
-            ["g++", "-O2", *flags, "-c", include_folder() / f"{name}.cpp", "-o", work / f"{name}.o"] for name in names
+            [
+                "g++",
+                "-O1" if waveform else "-O2",
+                *flags,
+                "-c",
+                include_folder() / f"{name}.cpp",
+                "-o",
+                work / f"{name}.o",
+            ]
+            for name in names
         ]
         for level in () if waveform else ("O0", "O1"):
             (work / level).mkdir()
