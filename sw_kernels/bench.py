@@ -1,0 +1,176 @@
+"""Measure the generic kernel beside stock operators and write a measurement file."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sw_kernels.cases import Case, cases, peer_call
+from sw_kernels.launch import contract
+from sw_kernels.measure import Meter, copies_past_cache, measure, relative_error, require_gpu
+from sw_kernels.tiles import CANDIDATES
+from workloads.errors import BrickworkError
+
+Say = Callable[[str, float], None]
+
+# Errors above these are wrong results, not rounding: relative L2, and largest element over the root mean square.
+MOST_RELATIVE, MOST_ELEMENT = 5e-3, 0.05
+
+
+class BenchError(BrickworkError):
+    """A case that is not known, or a kernel whose result is wrong."""
+
+
+def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool = False) -> dict[str, Any]:
+    """Measure the named cases (all when empty) and write ``out``.
+
+    Raises
+    ------
+    BenchError
+        A name matches no case, or a result is wrong; then no speed is reported.
+    NoGpuError
+        There is no GPU.
+    """
+    chosen = [c for c in cases() if not names or any(c.name.startswith(n) for n in names)]
+    for name in names:
+        if not any(c.name.startswith(name) for c in cases()):
+            raise BenchError(f"case {name!r} is not known; expected the beginning of one of {', '.join(c.name for c in cases())}")
+    torch = require_gpu()
+    import triton
+
+    meter = Meter()
+    properties = torch.cuda.get_device_properties(0)
+    result: dict[str, Any] = {
+        "gpu": properties.name,
+        "versions": {
+            "torch": torch.__version__,
+            "triton": triton.__version__,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "driver": meter.driver(),
+        },
+        "provenance": {
+            "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+            "command": "brickwork bench",
+            "method": "time_us: median of CUDA graph replays over input copies of five times the L2 cache; sustained_us, "
+            "energy_j, power_w, clock_mhz: a full queue for 1.5 s, energy from the slope of NVML's total-energy counter, "
+            "idle power included; error: relative L2 against an fp64 or fp32 product of the same inputs; NaN-filled outputs",
+            "l2_bytes": properties.L2_cache_size,
+        },
+        "cases": [],
+    }
+    for number, case in enumerate(chosen):
+        if say:
+            say(case.name, number / len(chosen))
+        result["cases"].append(_case(torch, meter, case, properties.L2_cache_size, tune))
+        print(json.dumps(result["cases"][-1]), file=sys.stderr, flush=True)
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(temporary, out)
+    return result
+
+
+def _tensors(torch: Any, case: Case, seed: int) -> dict[str, Any]:
+    generator = torch.Generator(device="cuda").manual_seed(seed)
+    made = {}
+    for access in case.nest.inputs:
+        tensor = case.nest.tensor(access.tensor)
+        if case.dtype == "int8":
+            value = torch.randint(-128, 128, tensor.shape, device="cuda", generator=generator, dtype=torch.int8)
+        else:
+            value = torch.randn(tensor.shape, device="cuda", generator=generator).to(getattr(torch, case.dtype))
+        made[tensor.name] = value
+    return made
+
+
+def _reference(torch: Any, case: Case, tensors: dict[str, Any]) -> Any:
+    """The product in fp64 for matrix products, in exact fp32 arithmetic for convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    wide = torch.float64 if case.nest.name == "gemm" else torch.float32
+    exact = Case(case.name, case.nest, "float", case.peer)
+    return peer_call(torch, exact, {name: value.to(wide) for name, value in tensors.items()})
+
+
+def _case(torch: Any, meter: Meter, case: Case, cache_bytes: int, tune: bool) -> dict[str, Any]:
+    nest = case.nest
+    output_type = torch.int32 if case.dtype == "int8" else getattr(torch, case.dtype)
+    shape = nest.tensor(nest.output.tensor).shape
+    first = _tensors(torch, case, 0)
+    bytes_each = sum(t.numel() * t.element_size() for t in first.values())
+    copies = [first, *(_tensors(torch, case, s) for s in range(1, copies_past_cache(bytes_each, cache_bytes)))]
+    outputs = [torch.empty(shape, dtype=output_type, device="cuda") for _ in copies]
+    poison = -7777777 if case.dtype == "int8" else float("nan")
+    reference = _reference(torch, case, first)
+
+    def check(tiles: Any) -> tuple[float, float]:
+        outputs[0].fill_(poison)
+        contract(nest, copies[0], outputs[0], tiles=tiles)
+        return relative_error(torch, outputs[0], reference)
+
+    tiles, tried = None, {}
+    if tune:
+        for candidate in CANDIDATES:
+            try:
+                error = check(candidate)
+                if error[0] > MOST_RELATIVE:
+                    continue
+                timing = measure(torch, meter, lambda c, t=candidate: contract(nest, copies[c], outputs[c], tiles=t), len(copies), seconds=0.25)
+            except Exception as problem:  # a tile that the compiler refuses is no candidate
+                tried[str(dataclasses.astuple(candidate))] = type(problem).__name__
+                continue
+            tried[str(dataclasses.astuple(candidate))] = round(timing.time_us, 2)
+        numbers = {k: v for k, v in tried.items() if not isinstance(v, str)}
+        tiles = next((c for c in CANDIDATES if numbers and str(dataclasses.astuple(c)) == min(numbers, key=lambda k: numbers[k])), None)
+    relative, element = check(tiles)
+    if not (relative <= MOST_RELATIVE and element <= MOST_ELEMENT):
+        raise BenchError(f"case {case.name!r} is wrong: relative error {relative:.2e}, largest {element:.2e} of the rms; no speed is reported")
+    for _ in range(20):
+        again = outputs[0].clone()
+        outputs[0].fill_(poison)
+        contract(nest, copies[0], outputs[0], tiles=tiles)
+        if not torch.equal(again, outputs[0]):
+            raise BenchError(f"case {case.name!r} differs from run to run; no speed is reported")
+    ours = measure(torch, meter, lambda c: contract(nest, copies[c], outputs[c], tiles=tiles), len(copies))
+    peer = measure(torch, meter, lambda c: peer_call(torch, case, copies[c]), len(copies))
+    flop = 2 * nest.points
+    moved = bytes_each + outputs[0].numel() * outputs[0].element_size()
+    row: dict[str, Any] = {
+        "name": case.name,
+        "error": relative,
+        "largest_element_error": element,
+        **{k: round(v, 6) for k, v in dataclasses.asdict(ours).items()},
+        "flop": flop,
+        "bytes": moved,
+        "tflop_per_s": round(flop / ours.time_us * 1e-6, 1),
+        "peer": case.peer,
+        "peer_time_us": round(peer.time_us, 3),
+        "peer_energy_j": round(peer.energy_j, 6),
+        "ratio_to_peer": round(peer.time_us / ours.time_us, 4),
+    }
+    if tried:
+        row["tried"] = tried
+    return row
+
+
+def main() -> None:
+    """Entry point of ``python -m sw_kernels.bench``."""
+    parser = argparse.ArgumentParser(description="Measure the generic kernel on this machine's GPU.")
+    parser.add_argument("names", nargs="*", help="beginnings of case names; all by default")
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--tune", action="store_true", help="try every candidate tile and report their times")
+    options = parser.parse_args()
+    try:
+        bench(options.names, options.out, tune=options.tune)
+    except BrickworkError as error:
+        sys.exit(f"brickwork: error: {error}")
+
+
+if __name__ == "__main__":
+    main()
