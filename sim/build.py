@@ -11,7 +11,7 @@ from sim.bench_verilog import Bench, public_signals
 from sim.cache import content_key, filled
 from sim.errors import SimulationError
 from sim.toolchain import icarus_version, require, verilator_version
-from sim.verilator import ToolFailureError, compile_model, compiler_version, run_tool
+from sim.verilator import MAIN, ToolFailureError, compile_model, compiler_version, run_tool
 
 # Kinds of waveforms that each can write; Verilator's FST writer needs the headers of a library that few have.
 SIMULATORS = {"verilator": ("vcd",), "icarus": ("vcd", "fst")}
@@ -69,7 +69,7 @@ def build(
     else:
         # A waveform's writing is most of the time, and the precompiled headers have none.
         levels = ["-O1"] if waveform else [level for least, level in LEVELS if least >= _least(cycles)]
-        versions = [verilator_version(), compiler_version(), waveform or ""]
+        versions = [verilator_version(), compiler_version(), MAIN.read_text(), waveform or ""]
     folders = [
         cache / "builds" / f"{simulator}-{content_key(simulator, level, *versions, wrapper, verilog)}"
         for level in levels

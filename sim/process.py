@@ -40,8 +40,16 @@ def _environment(folder: Path, link: int) -> dict[str, str]:
         "COCOTB_TEST_MODULES": "sim.cocotb_bench",
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
         "COCOTB_LOG_LEVEL": "WARNING",
-        # Rewriting assertions loads half of pytest.
         "COCOTB_REWRITE_ASSERTION_FILES": "",
+        # What cocotb itself starts, after a step of our own.
+        "PYGPI_USERS": ",".join(
+            (
+                "sim.bench_start:without_pytest",
+                "cocotb.logging:_configure",
+                "cocotb._init:init_package_from_simulation",
+                "cocotb.regression:_run_regression",
+            )
+        ),
         # Verilator applies writes when it should; collecting them in Python first costs time.
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         "TOPLEVEL_LANG": "verilog",
@@ -59,7 +67,7 @@ def _command(build: Build, waveform: Path | None) -> list[str]:
         kind = f"-{waveform.suffix[1:]}" if waveform else "-none"
         named = [f"+waveform={waveform}"] if waveform else []
         return [vvp, "-m", library, str(build.program), kind, *named]
-    return [str(build.program), *(["--trace", "--trace-file", str(waveform)] if waveform else [])]
+    return [str(build.program), *([str(waveform)] if waveform else [])]
 
 
 class Simulator:

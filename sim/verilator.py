@@ -18,7 +18,7 @@ import cocotb_tools.config as cocotb_config
 from sim.cache import content_key, filled
 from sim.toolchain import require, verilator_environment, verilator_version
 
-COCOTB_MAIN = Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+MAIN = Path(__file__).with_name("verilator_main.cpp")
 RUNTIME_SOURCES = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads")
 TRACE_SOURCES = {"vcd": "verilated_vcd_c"}
 SHARED_HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timing.h", "verilated_threads.h")
@@ -129,7 +129,7 @@ def compile_model(
 def _compile(folder: Path, runtime: Path, optimize: str, waveform: str | None) -> str:
     found = sorted(folder.glob(f"{PREFIX}*.cpp"))
     # Files marked slow run once; optimising them costs more than it saves.
-    fast = [COCOTB_MAIN, *(p for p in found if "Slow" not in p.name)]
+    fast = [MAIN, *(p for p in found if "Slow" not in p.name)]
     slow = [p for p in found if "Slow" in p.name]
     if sum(p.stat().st_size for p in (*fast, *slow)) < BYTES_IN_ONE_PART or optimize == "-O0":
         fast, slow = [*fast, *slow], []
