@@ -102,7 +102,7 @@ def compile_model(
     ToolFailureError
         Verilator or the compiler rejects something.
     """
-    runtime = _runtime(cache, waveform)
+    runtime = shared_runtime(cache, waveform)
     command = [
         "verilator",
         "--cc",
@@ -187,8 +187,11 @@ def _unity(whole: Path, files: Iterable[Path]) -> Path:
     return whole
 
 
-def _runtime(cache: Path, waveform: str | None) -> Path:
-    """Verilator's run-time library and, for unoptimised and little optimised models, its headers precompiled."""
+def shared_runtime(cache: Path, waveform: str | None) -> Path:
+    """Folder of Verilator's run-time library and, where no waveform is written, its headers precompiled.
+
+    Made on first use, which takes about half a minute; setting a machine up may call it ahead.
+    """
     flags = compiler_flags(waveform)
     key = content_key(verilator_version(), compiler_version(), *flags, *RUNTIME_SOURCES, *SHARED_HEADERS)
     folder = cache / "runtimes" / key
