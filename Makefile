@@ -1,5 +1,7 @@
 # Everything here sets up what it needs first, says what it installs, and is quick the second time.
-PYTHON ?= python3
+# The version that the tests run with, else whatever is new enough; tried, since a pyenv shim may lead nowhere.
+PYTHON ?= $(shell for python in python3.11 python3; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # Pyverilog comes as source; the oldest way to build it is leaving pip.
@@ -19,10 +21,10 @@ demo: $(VENV)/base.stamp  ## the whole way on a convolution and a matrix product
 	$(BIN)/brickwork demo
 
 test: $(VENV)/dev.stamp  ## the tests of a few minutes
-	$(BIN)/python -m pytest -n 2 -m "not full" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not full" $(ARGS)
 
 test-full: $(VENV)/dev.stamp  ## all tests
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: $(VENV)/dev.stamp  ## measure speed on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -38,7 +40,7 @@ clean:  ## remove what the other targets made, apart from .venv and the build ca
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 $(VENV)/system.stamp: scripts/system-packages
-	PYTHON=$(PYTHON) scripts/system-packages
+	@PYTHON=$(PYTHON) scripts/system-packages
 	@mkdir -p $(VENV)
 	@touch $@
 

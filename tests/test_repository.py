@@ -60,6 +60,12 @@ DOCUMENTS = [
         "false | true\necho no\n",
         "doc.md: exit status 1 from:\nfalse | true\necho no\n\n",
     ),
+    Document(
+        "clone-and-tests-are-done",
+        "```sh\ngit clone no://where it\ncd it\nmake test\n```\n```sh\ncd it\necho make test\n```\n",
+        0,
+        "echo make test\nmake test\n",
+    ),
     Document("nothing-to-run", "words\n", 1, "", "doc.md: no block that starts with ```sh\n"),
 ]
 
