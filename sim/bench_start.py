@@ -12,8 +12,8 @@ from types import ModuleType, SimpleNamespace
 def without_pytest() -> None:
     """Stand in for what cocotb refers to; the bench's own test uses none of it."""
 
-    class Raised(Exception):
-        """Raised by nothing."""
+    class RaisedError(Exception):
+        """RaisedError by nothing."""
 
     def nothing(*arguments: object, **options: object) -> None:
         """Do nothing."""
@@ -22,7 +22,7 @@ def without_pytest() -> None:
         "pytest": {
             "RaisesExc": type("RaisesExc", (), {}),
             "RaisesGroup": type("RaisesGroup", (), {}),
-            "raises": SimpleNamespace(Exception=Raised),
+            "raises": SimpleNamespace(Exception=RaisedError),
         },
         "_pytest": {},
         "_pytest.assertion": {"install_importhook": nothing},
