@@ -27,17 +27,18 @@ class Tiles:
 
 # (element bytes, least M, least N): the first row whose bounds are met.
 DOT: tuple[tuple[int, int, int, Tiles], ...] = (
+    (2, 2048, 8192, Tiles(128, 128, 64, 4, 3)),
     (2, 2048, 256, Tiles(128, 256, 64, 8, 3)),
-    (2, 2048, 128, Tiles(128, 128, 64, 8, 3)),
+    (2, 2048, 128, Tiles(128, 128, 64, 4, 3)),
     (2, 2048, 1, Tiles(128, 64, 64, 4, 4)),
-    (2, 1, 1, Tiles(64, 64, 64, 4, 4)),
-    (1, 2048, 256, Tiles(128, 256, 128, 8, 3)),
-    (1, 2048, 1, Tiles(128, 128, 128, 8, 3)),
+    (2, 512, 1, Tiles(64, 64, 64, 4, 4)),
+    (2, 1, 1, Tiles(32, 32, 64, 4, 4)),
+    (1, 2048, 1, Tiles(256, 64, 64, 8, 3)),
     (1, 1, 1, Tiles(64, 64, 64, 4, 3)),
     (4, 1, 1, Tiles(64, 64, 32, 4, 2)),
 )
 
-DIRECT = Tiles(512, 1, 1, 4, 1)
+DIRECT = Tiles(256, 1, 1, 2, 1)
 
 
 def dot_tiles(element_bytes: int, m: int, n: int, inner_k: int) -> Tiles:
