@@ -171,8 +171,15 @@ def _run(design: Design, nest: Nest, origin: dict[str, int], extents: dict[str, 
         cycles,
         tuple(layout for number, layout in sorted(layouts.items()) if number),
         layouts[0],
-        drain.start == "memory" or again,
+        drain.start == "memory" or again or not _covers(nest),
     )
+
+
+def _covers(nest: Nest) -> bool:
+    """True if the nest writes every element between the first and last that it reaches; else the rest must be loaded."""
+    loops = [loop for index in nest.output.index for loop in index.loops]
+    unit = all(len(index.terms) <= 1 and all(abs(c) == 1 for _, c in index.terms) for index in nest.output.index)
+    return unit and len(set(loops)) == len(loops)
 
 
 def _gaps(trips: Mapping[str, int], level: int) -> int:
