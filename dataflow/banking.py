@@ -109,9 +109,7 @@ def bank(access: Access, dataflow: Dataflow, units: Sequence[Point], extents: Ma
     return Banking(tuple(counts), tuple(granularity), tuple(rotating), tuple(origin), ports)
 
 
-def find_conflict(
-    banking: Banking, access: Access, dataflow: Dataflow, time: Point
-) -> tuple[Point, Point] | None:
+def find_conflict(banking: Banking, access: Access, dataflow: Dataflow, time: Point) -> tuple[Point, Point] | None:
     """Two functional units whose ports need different elements of one bank at this time step, found by looking."""
     holder: dict[Point, tuple[Point, Point]] = {}
     for unit, _ in banking.ports:

@@ -108,19 +108,15 @@ def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
     stages, points = _stages(access, dataflow)
     _check_collectors(access, dataflow, points)
     rows = access.matrix(nest.loop_names)
-    plain = all(
-        determines(rows, k) or not any(row[k] for row in rows) for k in range(len(nest.loop_names))
-    )
+    plain = all(determines(rows, k) or not any(row[k] for row in rows) for k in range(len(nest.loop_names)))
     held = stationary_loops(access, dataflow, extents)
     outer = len(dataflow.order) - held
     idle = tuple(k for k in range(outer) if dataflow.order[k] not in access.loops)
     tiled = any(loop not in access.loops and nest.extents[loop] > size for loop, size in dataflow.tile)
     start: Start = "memory" if not plain else "spilled" if idle or tiled else "zero"
-    if start == "memory":
-        # Any step of a loop outside the held ones may come back to an element.
-        gap_level = outer - 1
-    else:
-        gap_level = idle[-1] if idle else -1
+    last_idle = idle[-1] if idle else -1
+    # Where elements have no plain home, any step of a loop outside the held ones may come back to one.
+    gap_level = outer - 1 if start == "memory" else last_idle
     return Drain(
         access=access,
         stages=stages,
@@ -130,9 +126,7 @@ def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
         spilled=idle,
         gap_level=gap_level,
         banking=bank(access, dataflow, points, extents),
-        guarded=tuple(
-            loop for loop, _ in dataflow.space if plain and determines(rows, nest.loop_names.index(loop))
-        ),
+        guarded=tuple(loop for loop, _ in dataflow.space if plain and determines(rows, nest.loop_names.index(loop))),
     )
 
 

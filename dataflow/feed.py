@@ -71,16 +71,16 @@ def direct_parents(dataflow: Dataflow, steps: tuple[Step, ...]) -> dict[Point, S
     lexicographically or temporally positive, no cycle arises: this is the minimum-cost arborescence (Chu-Liu/Edmonds)
     without contraction, one decision a direction class.
     """
-    return {
-        unit: next((s for s in steps if dataflow.contains(minus(unit, s.space))), None) for unit in dataflow.units
-    }
+    return {unit: next((s for s in steps if dataflow.contains(minus(unit, s.space))), None) for unit in dataflow.units}
 
 
 def minus(a: Point, b: Point) -> Point:
+    """Componentwise difference."""
     return tuple(x - y for x, y in zip(a, b, strict=True))
 
 
 def plus(a: Point, b: Point) -> Point:
+    """Componentwise sum."""
     return tuple(x + y for x, y in zip(a, b, strict=True))
 
 

@@ -47,6 +47,7 @@ class Step:
 
 
 def dot(a: Point, b: Point) -> int:
+    """Scalar product."""
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
@@ -126,9 +127,7 @@ def _lag(step: Step, weights: Point, dataflow: Dataflow) -> int:
     return step.lag_cycles(weights, dataflow.skew)
 
 
-def delayed_steps(
-    access: Access, dataflow: Dataflow, extents: Mapping[str, int], reach: int = 1
-) -> tuple[Step, ...]:
+def delayed_steps(access: Access, dataflow: Dataflow, extents: Mapping[str, int], reach: int = 1) -> tuple[Step, ...]:
     """Delayed steps worth a link: for each ``Ds`` within ``reach``, those not beaten in both lag and validity.
 
     Only steps whose leading time component is positive are kept: those have a positive lag at every run-time size at

@@ -16,7 +16,6 @@ def port_carry(gen: Generator, offset: Point) -> Point:
 def all_carries(gen: Generator) -> tuple[Point, ...]:
     """Every combination of carries that some bank of a switched set may need."""
     options = [
-        (0, 1) if turns or first else (0,)
-        for turns, first in zip(gen.banking.rotating, gen.banking.first, strict=True)
+        (0, 1) if turns or first else (0,) for turns, first in zip(gen.banking.rotating, gen.banking.first, strict=True)
     ]
     return tuple(product(*options))

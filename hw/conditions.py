@@ -68,11 +68,15 @@ class GuardHolds:
 
 @dataclass(frozen=True, slots=True)
 class All:
+    """Every term holds."""
+
     terms: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NoneOf:
+    """No term holds."""
+
     terms: tuple[Condition, ...]
 
 

@@ -44,9 +44,7 @@ def _modules(design: Design) -> Iterator[tuple[str, Component]]:
             yield name, Rotator(gen, node.width_bits, towards_banks=node.parameter("towards") == "banks")
     yield (
         design.module("control"),
-        Sequencer(
-            design.netlist, design.generators, design.registers, design.fifos, design.timing.write_cycles
-        ),
+        Sequencer(design.netlist, design.generators, design.registers, design.fifos, design.timing.write_cycles),
     )
 
 

@@ -78,13 +78,11 @@ class Kind:
             lengths[name] = max(lengths[name], registers)
         return dict(lengths)
 
-
     @cached_property
     def clocked(self) -> bool:
         """True if anything in the module holds state, apart from a bank."""
         return any(self.chains.values()) or any(
-            use.node.latency_cycles
-            or any(o.role == "load" or o.fifo for o in use.operands)
+            use.node.latency_cycles or any(o.role == "load" or o.fifo for o in use.operands)
             for use in self.uses
             if use.node.op != "read"
         )
@@ -101,6 +99,7 @@ class Wire:
 
 
 def composite(node: Node) -> bool:
+    """True for nodes that drive one vector for all their points."""
     return node.op in COMPOSITE
 
 
@@ -139,7 +138,7 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         source = netlist.node[arc.source]
         slack = netlist.slack(node, arc)
         spans = [(c, p, 0 if arc.fifo else span + slack) for c, p, span in netlist.spans(node, arc)]
-        outer = [(c, p, w) for c, p, w in spans if composite(node) or not _is_local(netlist, node, source, arc.fifo, c, p)]
+        outer = [(c, p, w) for c, p, w in spans if not _is_local(node, source, c, p)]
         nearest = min((w for _, _, w in outer), default=0)
         if composite(source):
             nearest = 0
@@ -156,7 +155,7 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         if composite(node):
             continue
         outside = {c for c, _, _ in outer}
-        for consumer, producer, w in spans:
+        for consumer, _, w in spans:
             role = arc.role if arc.role != "bit" else f"bit_{arc.source}"
             operands[node.region, consumer][node.name].append(
                 Operand(
@@ -180,12 +179,12 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
             present = operands[region.name, point]
             uses = tuple((n, tuple(present[n.name])) for n in members)
             taps = tuple(sorted(exports[region.name, point]))
-            key = (tuple(found for _, found in uses), taps)
-            if key not in known:
-                known[key] = Kind(region.name, tuple(Use(n, found) for n, found in uses), taps)
-            kinds[region.name][point] = known[key]
+            look = (tuple(found for _, found in uses), taps)
+            if look not in known:
+                known[look] = Kind(region.name, tuple(Use(n, found) for n, found in uses), taps)
+            kinds[region.name][point] = known[look]
     return Structure(kinds, dict(wires))
 
 
-def _is_local(netlist: Netlist, node: Node, source: Node, fifo: str | None, consumer: Point, producer: Point) -> bool:
-    return node.region == source.region and consumer == producer and not composite(source)
+def _is_local(node: Node, source: Node, consumer: Point, producer: Point) -> bool:
+    return node.region == source.region and consumer == producer and not composite(source) and not composite(node)

@@ -52,9 +52,7 @@ def window(access: Access, nest: Nest, extents: Mapping[str, int], origin: Mappi
 
 def rows_below(banking: Banking, coordinate: Point) -> Point:
     """In-bank coordinate of the first word in the rows of banks that hold a coordinate."""
-    return tuple(
-        (d // (g * n)) * g for d, g, n in zip(coordinate, banking.granularity, banking.counts, strict=True)
-    )
+    return tuple((d // (g * n)) * g for d, g, n in zip(coordinate, banking.granularity, banking.counts, strict=True))
 
 
 def bank_extents(banking: Banking, held: Window) -> Point:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from dataflow.architecture import Architecture, Plan
 from dataflow.dataflow import Point
 from dataflow.feed import Feed, minus
-from dataflow.reuse import dot, space_matrix, time_weights
+from dataflow.reuse import dot
+from hw.builder import ORIGIN
+from hw.carries import port_carry
 from hw.conditions import (
-    Address,
     All,
     AtLeast,
     Condition,
-    Digit,
     Flag,
     GuardHolds,
-    InRange,
-    Inside,
     Last,
     NoneOf,
     Step,
-    Value,
     Zero,
 )
 from hw.generators import Generator, generator
-from hw.latencies import LATENCY_CYCLES, reduce_latency_cycles
-from hw.carries import all_carries, port_carry
-from hw.netlist import Arc, Netlist, Node, Pairs, Region
+from hw.latencies import reduce_latency_cycles
+from hw.netlist import Arc, Netlist, Pairs
+from hw.ports import PortBuilder
 from workloads.errors import BrickworkError
 from workloads.nest import Access, Tensor
-
-ORIGIN: Point = ()
 
 
 class UnsupportedError(BrickworkError):
@@ -56,18 +51,8 @@ def lower(architecture: Architecture) -> tuple[Netlist, tuple[Generator, ...]]:
     return _Lowering(plan).netlist(architecture.name)
 
 
-class _Lowering:
-    """Collects regions and nodes while the plan is walked from the ports to the write."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.dataflow, self.nest = plan, plan.dataflow, plan.nest
-        self.regions: dict[str, Region] = {}
-        self.nodes: dict[str, Node] = {}
-        self.generators: list[Generator] = []
-        self.axis = {loop: k for k, (loop, _) in enumerate(self.dataflow.space)}
-        self.levels = len(self.dataflow.order)
-        self.output_bits = self.nest.tensor(self.nest.output.tensor).format.bits
-        self.weights = time_weights(self.dataflow.time_extents(plan.extents))
+class _Lowering(PortBuilder):
+    """Walks the plan from the ports to the write."""
 
     def netlist(self, name: str) -> tuple[Netlist, tuple[Generator, ...]]:
         self.region("fu", self.dataflow.units, skewed=True)
@@ -78,44 +63,11 @@ class _Lowering:
         netlist = Netlist(name, self.plan, tuple(self.regions.values()), tuple(self.nodes.values()))
         return netlist, tuple(self.generators)
 
-    # Building blocks
-
-    def region(self, name: str, points: Iterable[Point], *, skewed: bool) -> None:
-        self.regions[name] = Region(name, tuple(points), skewed)
-
-    def add(
-        self, name: str, region: str, op: str, args: Iterable[Arc], width: int, latency: int | None = None, **parameters: object
-    ) -> str:
-        cycles = LATENCY_CYCLES.get(op, 0) if latency is None else latency
-        signed = op not in ("control", "spread", "all") and width > 1
-        self.nodes[name] = Node(name, region, op, tuple(args), width, cycles, signed, tuple(parameters.items()))
-        return name
-
-    def control(self, name: str, values: Mapping[Point, Value], width: int = 1) -> str:
-        """A value of the control at one or several points of its own region."""
-        if name not in self.nodes:
-            self.region(name, values, skewed=False)
-            self.add(name, name, "control", (), width, values=tuple(values.values()))
-        return name
-
-    def from_one(self, source: str, role: str, points: Iterable[Point], at: Point = ORIGIN) -> Arc:
-        return Arc(source, role, tuple((p, at) for p in points))
-
-    def local(self, source: str, role: str, points: Iterable[Point]) -> Arc:
-        return Arc(source, role, tuple((p, p) for p in points))
-
-    def held_levels(self, held: int) -> tuple[int, ...]:
-        return tuple(range(self.levels - held, self.levels))
-
-    # Inputs
-
     def operand(self, number: int, feed: Feed) -> None:
         name, access, banking = feed.operand, feed.access, feed.banking
         tensor = self.nest.tensor(access.tensor)
         width = tensor.format.bits
-        gen = generator(
-            name, number, self.plan, access, banking, ranged=_ranged(access, tensor, self.plan)
-        )
+        gen = generator(name, number, self.plan, access, banking, ranged=_ranged(access, tensor, self.plan))
         self.generators.append(gen)
         roots = feed.roots
         usable = {
@@ -192,136 +144,6 @@ class _Lowering:
         source = f"{feed.operand}_in"
         return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
 
-    def reader(
-        self, gen: Generator, want: str, wants: Mapping[Point, Point], width: int, suffix: str
-    ) -> str:
-        """Ports of a bank set: wired banks next to their port, or a switch between all banks and all ports."""
-        name, banking = f"{gen.name}_{suffix}", gen.banking
-        addresses = self.addresses(gen)
-        if not banking.switched:
-            region = self.wired_region(gen)
-            carries = {unit: port_carry(gen, offset) for unit, offset in banking.ports}
-            points = [unit for unit, _ in banking.ports]
-            return self.add(
-                name,
-                region,
-                "read",
-                (
-                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
-                    Arc(want, "enable", tuple((p, wants[p]) for p in points)),
-                ),
-                width,
-            )
-        region = self.switched_region(gen)
-        grid = banking.grid
-        spread = self.spread(gen, addresses, f"{name}_at")
-        lanes = tuple((offset, wants[unit]) for unit, offset in banking.ports)
-        enable = self.rotate(gen, f"{name}_enable", want, lanes, 1)
-        self.add(name, region, "read", (self.local(spread, "address", grid), self.local(enable, "enable", grid)), width)
-        ports = self.ports_region(gen)
-        return self.add(
-            f"{name}_port",
-            ports,
-            "rotate",
-            (Arc(name, "lane", tuple((banking.ports[0][0], b) for b in grid)), *self.digits(gen, banking.ports[0][0])),
-            width,
-            towards="ports",
-            generator=gen.name,
-        )
-
-    def wired_region(self, gen: Generator) -> str:
-        name = f"{gen.name}_bank"
-        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=True)
-        return name
-
-    def switched_region(self, gen: Generator) -> str:
-        name = f"{gen.name}_bank"
-        self.region(name, gen.banking.grid, skewed=False)
-        return name
-
-    def ports_region(self, gen: Generator) -> str:
-        name = f"{gen.name}_ports"
-        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=False)
-        return name
-
-    def addresses(self, gen: Generator) -> str:
-        carries = (
-            dict.fromkeys(all_carries(gen))
-            if gen.banking.switched
-            else dict.fromkeys(port_carry(gen, offset) for _, offset in gen.banking.ports)
-        )
-        return self.control(
-            f"{gen.name}_address", {c: Address(gen.name, c) for c in carries}, gen.address_bits
-        )
-
-    def digits(self, gen: Generator, consumer: Point) -> tuple[Arc, ...]:
-        """The bank digits that steer a switch."""
-        arcs = []
-        for r in gen.rotating:
-            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r)}, gen.digit_bits(r))
-            arcs.append(self.from_one(node, f"digit{r}", [consumer]))
-        return tuple(arcs)
-
-    def spread(self, gen: Generator, addresses: str, name: str) -> str:
-        """The in-bank address of every bank of a switched set."""
-        first = gen.banking.grid[0]
-        args = [Arc(addresses, f"carry{j}", ((first, c),)) for j, c in enumerate(all_carries(gen))]
-        return self.add(
-            name,
-            f"{gen.name}_bank",
-            "spread",
-            (*args, *self.digits(gen, first)),
-            gen.address_bits,
-            generator=gen.name,
-        )
-
-    def rotate(
-        self, gen: Generator, name: str, source: str, lanes: Sequence[tuple[Point, Point]], width: int
-    ) -> str:
-        """Bring what belongs to port offsets to the banks that serve them; ``lanes`` is (offset, producer)."""
-        first = gen.banking.grid[0]
-        producers = tuple(dict.fromkeys(p for _, p in lanes))
-        return self.add(
-            name,
-            f"{gen.name}_bank",
-            "rotate",
-            (Arc(source, "lane", tuple((first, p) for p in producers)), *self.digits(gen, first)),
-            width,
-            towards="banks",
-            generator=gen.name,
-            lanes=tuple(lanes),
-        )
-
-    def masked(self, gen: Generator, feed: Feed, value: str, width: int, ports: Sequence[Point]) -> str:
-        """0 where the element lies outside a padded tensor or the iteration outside the nest."""
-        bits = self.range_bits(gen, ports) + self.inside_bits(feed.masked, ports)
-        if not bits:
-            return value
-        region = self.nodes[value].region
-        return self.add(f"{gen.name}_data", region, "mask", (self.local(value, "value", ports), *bits), width)
-
-    def range_bits(self, gen: Generator, ports: Sequence[Point]) -> list[Arc]:
-        arcs = []
-        rows = space_matrix(gen.access, self.dataflow)
-        for r in gen.ranged:
-            offsets = {p: dot(rows[r], p) for p in ports}
-            node = self.control(
-                f"{gen.name}_in_range{r}",
-                {(o,): InRange(gen.name, r, o) for o in sorted(set(offsets.values()))},
-            )
-            arcs.append(Arc(node, "bit", tuple((p, (offsets[p],)) for p in ports)))
-        return arcs
-
-    def inside_bits(self, loops: Sequence[str], points: Sequence[Point]) -> list[Arc]:
-        arcs = []
-        for loop in loops:
-            size = self.dataflow.size(loop)
-            node = self.control(f"inside_{loop}", {(n,): Inside(loop, n) for n in range(size)})
-            arcs.append(Arc(node, "bit", tuple((p, (p[self.axis[loop]],)) for p in points)))
-        return arcs
-
-    # The functional unit
-
     def product(self) -> str:
         units = self.dataflow.units
         names = [f"{feed.operand}_in" for feed in self.plan.feeds]
@@ -370,7 +192,8 @@ class _Lowering:
                 self.region(region, stage.ends, skewed=True)
                 most = max(len(group) for group in stage.groups)
                 args = [
-                    Arc(value, f"term{n}", tuple((g[-1], g[n]) for g in stage.groups if n < len(g))) for n in range(most)
+                    Arc(value, f"term{n}", tuple((g[-1], g[n]) for g in stage.groups if n < len(g)))
+                    for n in range(most)
                 ]
                 value = self.add(
                     f"sum{k}",

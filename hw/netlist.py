@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dataflow.architecture import Plan
-from dataflow.dataflow import Point
-from dataflow.dataflow import Dataflow
+from dataflow.dataflow import Dataflow, Point
 from workloads.errors import BrickworkError
 
 Pairs = tuple[tuple[Point, Point], ...]

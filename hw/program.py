@@ -108,9 +108,7 @@ def runs(accelerator: HasDesign, nest: Nest) -> tuple[Run, ...]:
     done = []
     for start in product(*ranges):
         origin = dict(zip(nest.loop_names, start, strict=True))
-        extents = {
-            loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()
-        }
+        extents = {loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()}
         done.append(_run(design, nest, origin, extents))
     return tuple(done)
 
@@ -119,9 +117,13 @@ def _mismatches(design: Design, nest: Nest) -> Iterator[str]:
     plan = design.netlist.plan
     built = plan.nest
     if (nest.loop_names, nest.output, nest.inputs, nest.coefficient, nest.guards) != (
-        built.loop_names, built.output, built.inputs, built.coefficient, built.guards
+        built.loop_names,
+        built.output,
+        built.inputs,
+        built.coefficient,
+        built.guards,
     ):
-        yield f"it was generated for nest {built.name!r}, whose loops, body or guards differ from those of {nest.name!r}"
+        yield f"it was generated for nest {built.name!r}; loops, body or guards of {nest.name!r} differ from it"
         return
     for mine, other in zip(built.tensors, nest.tensors, strict=True):
         if mine.format != other.format:
@@ -227,7 +229,9 @@ def _check_fits(design: Design, register: Register, value: int) -> None:
     if register.wraps:
         return
     signed = register.signed
-    low, high = (-(1 << (register.bits - 1)), (1 << (register.bits - 1)) - 1) if signed else (0, (1 << register.bits) - 1)
+    low, high = (
+        (-(1 << (register.bits - 1)), (1 << (register.bits - 1)) - 1) if signed else (0, (1 << register.bits) - 1)
+    )
     if not low <= value <= high:
         raise ProgramError(
             design.name,

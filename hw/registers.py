@@ -9,7 +9,6 @@ from dataflow.architecture import Plan
 from hw.generators import Generator
 from hw.netlist import Netlist
 
-
 # Name, bits, meaning, and "wraps" or "signed" where that holds.
 Field = tuple[str, int, str] | tuple[str, int, str, str]
 

@@ -25,9 +25,7 @@ def top_verilog(design: Design) -> str:
 class _Wiring:
     def __init__(self, design: Design) -> None:
         self.design, self.netlist = design, design.netlist
-        self.vectors = {
-            n.name: self._places(n) for n in self.netlist.nodes if n.op in ("control", "rotate", "spread")
-        }
+        self.vectors = {n.name: self._places(n) for n in self.netlist.nodes if n.op in ("control", "rotate", "spread")}
         self.lines_needed: dict[Tap, int] = defaultdict(int)
         for wires in design.structure.wires.values():
             for wire in wires.values():

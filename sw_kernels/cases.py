@@ -47,7 +47,8 @@ def conv(n: int, c: int, k: int, size: int, r: int, stride: int = 1) -> Nest:
     """A convolution with channels last and 'same' padding."""
     pad, out = r // 2, (size + stride - 1) // stride
     row, column = (
-        f"{f'{stride} * ' if stride > 1 else ''}{o} + {w}{f' - {pad}' if pad else ''}" for o, w in (("oh", "kh"), ("ow", "kw"))
+        f"{f'{stride} * ' if stride > 1 else ''}{o} + {w}{f' - {pad}' if pad else ''}"
+        for o, w in (("oh", "kh"), ("ow", "kw"))
     )
     return _nest(
         "conv",

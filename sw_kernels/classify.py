@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -28,9 +29,13 @@ class Roles:
     left: tuple[int, ...]
     right: tuple[int, ...]
 
-    def extent(self, loops: tuple[str, ...]) -> int:
+    def extent(self, loops: Iterable[str]) -> int:
         """Points of fused loops."""
         return prod(self.nest.extents[loop] for loop in loops)
+
+    def __str__(self) -> str:
+        parts = (("batch", self.batch), ("M", self.m), ("N", self.n), ("K", self.k))
+        return ", ".join(f"{name} = {'*'.join(loops) or '1'} = {self.extent(loops)}" for name, loops in parts)
 
 
 def classify(nest: Nest) -> Roles:
@@ -41,7 +46,7 @@ def classify(nest: Nest) -> Roles:
     """
     output = nest.output.loops
     used = [set(access.loops) for access in nest.inputs]
-    order = _by_stride(nest, nest.output, nest.loop_names)
+    order = by_stride(nest, nest.output, output)
     batch = {loop for loop in output if all(loop in u for u in used)} if len(used) > 1 else set()
     groups: list[set[str]] = [{loop} for loop in output if loop not in batch]
     for loops in used:
@@ -54,30 +59,28 @@ def classify(nest: Nest) -> Roles:
     m = set().union(*(g for g in groups if g is not n))
     left = tuple(i for i, u in enumerate(used) if not u & n)
     right = tuple(i for i, u in enumerate(used) if u & n)
-    if not right and len(left) > 1:
+    if not n and len(left) > 1:
         # No input has an N loop: inputs without an M loop make the right operand.
         right = tuple(i for i in left if not used[i] & m)
         left = tuple(i for i in left if i not in right)
-    reduced = [loop for loop in nest.loop_names if loop not in output]
-    first = nest.inputs[(left or right)[0]]
+    largest = max(nest.inputs, key=lambda access: nest.tensor(access.tensor).elements)
     return Roles(
         nest,
         tuple(loop for loop in order if loop in batch),
         tuple(loop for loop in order if loop in m),
         tuple(loop for loop in order if loop in n),
-        _by_stride(nest, first, tuple(reduced)),
+        by_stride(nest, largest, nest.reduction_loops),
         left,
         right,
     )
 
 
-def _by_stride(nest: Nest, access: Access, loops: tuple[str, ...]) -> tuple[str, ...]:
-    """Loops so that the one that moves least through the tensor comes last."""
+def by_stride(nest: Nest, access: Access, loops: tuple[str, ...]) -> tuple[str, ...]:
+    """Loops so that the one that moves least through the tensor comes last, and those that do not move it first."""
     step = address(nest, access)[0]
 
-    def key(loop: str) -> tuple[int, int]:
-        stride = abs(step.get(loop, 0))
-        return (-(stride or 1 << 60), nest.loop_names.index(loop))
+    def key(loop: str) -> tuple[float, int]:
+        return (-(abs(step.get(loop, 0)) or float("inf")), nest.loop_names.index(loop))
 
     return tuple(sorted(loops, key=key))
 

@@ -8,13 +8,18 @@ import importlib.util
 import os
 import tempfile
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from sw_kernels.source import generate
+from sw_kernels.contraction import generate
+from sw_kernels.source import Source
 from sw_kernels.tiles import Tiles
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
+
+# Bytes of an element of each type of input.
+TYPES = {"int8": 1, "int16": 2, "int32": 4, "float16": 2, "bfloat16": 2, "float32": 4}
 
 
 class LaunchError(BrickworkError):
@@ -25,10 +30,20 @@ class LaunchError(BrickworkError):
         super().__init__("\n".join(f"nest {nest!r}: {fault}" for fault in faults))
 
 
-def explain(nest: Nest) -> str:
-    """Which kernel form a nest gets, with its roles and tiles, and why."""
-    formats = [nest.tensor(access.tensor).format for access in nest.inputs]
-    return generate(nest, formats[0].bits // 8, integer=formats[0].integer).why
+def explain(nest: Nest, dtype: str | None = None) -> str:
+    """Which kernel form a nest gets, with its roles and tiles, and why.
+
+    Parameters
+    ----------
+    dtype
+        Name of the inputs' torch type, ``float16`` for example; the nest's own format when left out.
+    """
+    if dtype is None:
+        formats = [nest.tensor(access.tensor).format for access in nest.inputs]
+        return generate(nest, max(f.bits for f in formats) // 8, integer=formats[0].integer).why
+    if dtype not in TYPES:
+        raise LaunchError(nest.name, (f"the type {dtype!r} is not known; expected one of {', '.join(TYPES)}",))
+    return generate(nest, TYPES[dtype], integer=dtype.startswith("int")).why
 
 
 def contract(
@@ -39,10 +54,12 @@ def contract(
     Parameters
     ----------
     tensors
-        Contiguous torch tensors by name, of the nest's shapes; their type decides the arithmetic: int8 with int32
-        sums, fp16, bf16 and fp32 with fp32 sums.
+        Contiguous torch tensors by name, of the nest's shapes and all of one type, which decides the arithmetic:
+        integers with int32 sums that wrap; fp16, bf16 and fp32 with fp32 sums.
     output
-        A contiguous tensor of the output's shape.
+        A contiguous tensor of the output's shape; sums are rounded or wrapped to its type at the end.
+    tiles, form
+        Overrule the choice that `explain` reports.
 
     Raises
     ------
@@ -50,12 +67,17 @@ def contract(
         Lists every tensor that is missing or has another shape, type or device than expected.
     """
     _check(nest, tensors, output)
-    first = [tensors[access.tensor] for access in nest.inputs]
-    source = generate(
-        nest, first[0].element_size(), integer=not first[0].is_floating_point(), tiles=tiles, form=form
-    )
+    factors = [tensors[access.tensor] for access in nest.inputs]
+    source = _generated(nest, factors[0].element_size(), not factors[0].is_floating_point(), tiles, form)
+    if not _covers(nest):
+        output.zero_()
     kernel = load_kernel(source.text)
-    kernel[(source.grid,)](*first, output, num_warps=source.tiles.warps, num_stages=source.tiles.stages)
+    kernel[(source.grid,)](*factors, output, num_warps=source.tiles.warps, num_stages=source.tiles.stages)
+
+
+@functools.lru_cache(maxsize=256)
+def _generated(nest: Nest, element_bytes: int, integer: bool, tiles: Tiles | None, form: str | None) -> Source:
+    return generate(nest, element_bytes, integer=integer, tiles=tiles, form=form)
 
 
 @functools.cache
@@ -92,23 +114,35 @@ def _check(nest: Nest, tensors: Mapping[str, Any], output: Any) -> None:
         elif not value.is_contiguous():
             faults.append(f"tensor {name!r} is not contiguous; expected row-major storage")
         elif value.numel() >= 1 << 31:
-            faults.append(f"tensor {name!r} has {value.numel()} elements; indices are 32 bits wide")
-    kinds = {str(given[a.tensor].dtype) for a in nest.inputs if a.tensor in given}
-    if len(kinds) > 1:
-        faults.append(f"the inputs have types {', '.join(sorted(kinds))}; expected one type for all")
-    if not faults and _reads_twice(nest):
-        faults.append("the output's access map reaches an element from several output points; no kernel form adds those")
+            faults.append(f"tensor {name!r} has {value.numel()} elements; expected fewer than 2**31")
+    present = {name: given[name] for name in wanted if given.get(name) is not None}
+    types = sorted({str(v.dtype).removeprefix("torch.") for n, v in present.items() if n != nest.output.tensor})
+    if len(types) > 1:
+        faults.append(f"the inputs have types {', '.join(types)}; expected one type for all")
+    elif types and types[0] not in TYPES:
+        faults.append(f"the inputs have type {types[0]}; expected one of {', '.join(TYPES)}")
+    devices = sorted({str(value.device) for value in present.values()})
+    if len(devices) > 1:
+        faults.append(f"the tensors are on {', '.join(devices)}; expected one device for all")
+    if not _one_point_an_element(nest):
+        faults.append(f"several output points may reach one element of {nest.output}; no kernel form adds those")
     if faults:
         raise LaunchError(nest.name, tuple(faults))
 
 
-def _reads_twice(nest: Nest) -> bool:
-    """True unless every output element belongs to one point of the output's loops."""
-    used: list[str] = []
+def _one_point_an_element(nest: Nest) -> bool:
+    """Whether each dimension counts in mixed radix over loops of its own, so that no two points share an element."""
+    used: set[str] = set()
     for index in nest.output.index:
-        if len(index.terms) > 1:
-            return True
-        used += index.loops
-    return len(set(used)) != len(used)
+        reach = 0
+        for loop, coefficient in sorted(index.terms, key=lambda term: abs(term[1])):
+            if loop in used or abs(coefficient) <= reach:
+                return False
+            used.add(loop)
+            reach += abs(coefficient) * (nest.extents[loop] - 1)
+    return True
 
 
+def _covers(nest: Nest) -> bool:
+    """Whether there are as many output points as elements."""
+    return prod(nest.extents[loop] for loop in nest.output.loops) == nest.tensor(nest.output.tensor).elements

@@ -187,5 +187,3 @@ def relative_error(torch: Any, value: Any, reference: Any) -> tuple[float, float
 def copies_past_cache(bytes_each: int, cache_bytes: int) -> int:
     """Copies of the inputs that together are five times the cache."""
     return max(2, min(64, -(-5 * cache_bytes // max(1, bytes_each))))
-
-

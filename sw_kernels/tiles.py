@@ -12,7 +12,7 @@ class Tiles:
     Attributes
     ----------
     m, n, k : int
-        Tile sizes; for the direct form ``m`` output points a program, n and k unused.
+        Tile sizes; ``m`` x ``n`` for the map form, ``m`` output points and ``n`` points of the reduction for reduce.
     group : int
         Tiles of M that run next to each other, so that the right operand stays in the L2 cache.
     """
@@ -38,7 +38,17 @@ DOT: tuple[tuple[int, int, int, Tiles], ...] = (
     (4, 1, 1, Tiles(64, 64, 32, 4, 2)),
 )
 
-DIRECT = Tiles(256, 1, 1, 2, 1)
+# Rows and columns of output points; output points and points of the reduction.
+MAP = Tiles(16, 128, 1, 4, 1)
+REDUCE = Tiles(8, 512, 1, 4, 2)
+
+
+def fitted(tiles: Tiles, rows: int, columns: int) -> Tiles:
+    """Tiles with the same number of points, no wider than the columns, no larger than needed."""
+    points = tiles.m * tiles.n
+    n = min(tiles.n, 1 << (columns - 1).bit_length())
+    m = min(points // n, 1 << (rows - 1).bit_length())
+    return Tiles(m, n, tiles.k, tiles.warps, tiles.stages, tiles.group)
 
 
 def dot_tiles(element_bytes: int, m: int, n: int, inner_k: int) -> Tiles:
@@ -52,6 +62,7 @@ def dot_tiles(element_bytes: int, m: int, n: int, inner_k: int) -> Tiles:
     n_tile = min(chosen.n, max(16, 1 << (n - 1).bit_length()))
     m_tile = min(chosen.m, max(16, 1 << (m - 1).bit_length()))
     return Tiles(m_tile, n_tile, k, chosen.warps, chosen.stages, chosen.group)
+
 
 # What ``--tune`` tries.
 CANDIDATES = (

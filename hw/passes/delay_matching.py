@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 
 import pulp
 
@@ -156,7 +155,7 @@ def earliest(problem: DelayProblem) -> dict[str, int]:
         cycle.append(cause[cycle[-1]])
     cycle = [changed, *reversed(cycle[1:]), changed]
     steps = {(p.source, p.sink): p.cycles for p in problem.precedences}
-    raise InfeasibleError(tuple(cycle), sum(steps[pair] for pair in zip(cycle, cycle[1:], strict=False)))
+    raise InfeasibleError(tuple(cycle), sum(steps[pair] for pair in pairwise(cycle)))
 
 
 def solve(problem: DelayProblem) -> dict[str, int]:
@@ -219,19 +218,11 @@ def unfold(netlist: Netlist) -> DelayProblem:
                 sink = name(node, consumer)
                 wanted[sink] = max(constant, wanted.get(sink, constant))
     return DelayProblem(
-        tuple(_flat_names(netlist, name)),
-        frozenset(
-            name(n, p) for n in netlist.nodes if n.op == "control" for p in netlist.region[n.region].points
-        ),
+        tuple(name(node, point) for node in netlist.nodes for point in netlist.region[node.region].points),
+        frozenset(name(n, p) for n in netlist.nodes if n.op == "control" for p in netlist.region[n.region].points),
         tuple(precedences),
         tuple(
             SharedRegisters(name(netlist.node[u], p), netlist.node[u].width_bits, 1, tuple(sinks.items()))
             for (u, p), sinks in needs.items()
         ),
     )
-
-
-def _flat_names(netlist: Netlist, name: object) -> Iterator[str]:
-    for node in netlist.nodes:
-        for point in netlist.region[node.region].points:
-            yield name(node, point)  # type: ignore[operator]

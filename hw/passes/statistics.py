@@ -19,9 +19,7 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
         count = len(netlist.region[node.region].points)
         registers += _own_registers(labelled, node, count)
         operands = sum(len(arc.pairs) for arc in node.args)
-        if node.op == "reduce":
-            adders += (operands - count) * node.width_bits
-        elif node.op == "add":
+        if node.op == "reduce" or node.op == "add":
             adders += (operands - count) * node.width_bits
         elif node.op == "multiply":
             widths = [netlist.node[arc.source].width_bits for arc in node.args]

@@ -24,10 +24,11 @@ def infer_widths(netlist: Netlist) -> Netlist:
         (n.width_bits for n in netlist.nodes if n.op == "write"),
         default=1,
     )
-    terms = prod(
-        extent for loop, extent in plan.extents.items() if loop not in plan.drain.access.loops
-    ) if plan.drain.start != "memory" else prod(plan.extents.values())
-    product = Range
+    terms = (
+        prod(extent for loop, extent in plan.extents.items() if loop not in plan.drain.access.loops)
+        if plan.drain.start != "memory"
+        else prod(plan.extents.values())
+    )
     for node in _in_order(netlist):
         inputs = [ranges[a.source] for a in node.args if a.source in ranges]
         if node.op in ("control", "spread", "all") or node.width_bits == 1:
@@ -48,8 +49,9 @@ def infer_widths(netlist: Netlist) -> Netlist:
         else:
             ranges[node.name] = inputs[0]
         widths[node.name] = min(bits_of(ranges[node.name]), most)
-    del product
-    narrowed = {n.name: replace(n, width_bits=min(n.width_bits, widths[n.name])) for n in netlist.nodes if n.name in widths}
+    narrowed = {
+        n.name: replace(n, width_bits=min(n.width_bits, widths[n.name])) for n in netlist.nodes if n.name in widths
+    }
     result = netlist.with_nodes(narrowed)
     output = result.node[f"{plan.drain.access.tensor}_write"]
     # A bank holds what is written, so what is read back is as wide as that.

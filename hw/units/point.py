@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, signed, ClockSignal, ResetSignal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSignal, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,7 +33,12 @@ class PointModule(wiring.Component):
             _, width, depth = bank
             bits = max(1, (depth - 1).bit_length())
             members |= {
-                "busy": In(1), "h_we": In(1), "h_re": In(1), "h_addr": In(bits), "h_wdata": In(width), "h_rdata": Out(width)
+                "busy": In(1),
+                "h_we": In(1),
+                "h_re": In(1),
+                "h_addr": In(bits),
+                "h_wdata": In(width),
+                "h_rdata": Out(width),
             }
         super().__init__(members)
 

@@ -146,7 +146,9 @@ class Sequencer(wiring.Component):
             m.d.sync += [running.eq(1), self.done.eq(0), self.cycles.eq(0), gap.eq(0)]
             m.d.sync += [c.eq(0) for c in self.count]
 
-    def _stepped(self, m: Module, state: Signal, start: Value, deltas: Sequence[Value], extra: Value | None = None) -> Signal:
+    def _stepped(
+        self, m: Module, state: Signal, start: Value, deltas: Sequence[Value], extra: Value | None = None
+    ) -> Signal:
         """Add the delta of the loop that moves; returns the delta taken."""
         delta = Signal(state.shape(), name=f"{state.name}_delta")
         for k, value in enumerate(deltas):
@@ -165,9 +167,7 @@ class Sequencer(wiring.Component):
             phase = gen.phase_bits(r)
             bits = gen.digit_bits(r) + phase
             low = Signal(bits, name=f"{name}_low{r}")
-            delta = self._stepped(
-                m, low, self.r[f"{name}_low{r}"], [self.r[f"{name}_low{r}_by{k}"] for k in levels]
-            )
+            delta = self._stepped(m, low, self.r[f"{name}_low{r}"], [self.r[f"{name}_low{r}_by{k}"] for k in levels])
             up = Signal(name=f"{name}_up{r}")
             m.d.comb += up.eq((low + delta)[bits])
             turn = self.r[f"{name}_turn{r}"]
@@ -187,9 +187,7 @@ class Sequencer(wiring.Component):
             )
             setattr(self, f"at_{name}_{r}", at)
         address = Signal(gen.address_bits, name=f"{name}_address")
-        self._stepped(
-            m, address, self.r[f"{name}_start"], [self.r[f"{name}_by{k}"] for k in levels], correction
-        )
+        self._stepped(m, address, self.r[f"{name}_start"], [self.r[f"{name}_by{k}"] for k in levels], correction)
         setattr(self, f"address_{name}", address)
 
     def _pointers(self, m: Module) -> None:

@@ -34,8 +34,8 @@ def rotate(
 class Rotator(wiring.Component):
     """One registered rotation of all lanes.
 
-    Members ``i`` and ``o`` are the lanes and the places in row-major order; ``digitR`` is the bank digit of dimension R.
-    Dimensions that do not rotate have a constant digit.
+    Members ``i`` and ``o`` are the lanes and the places in row-major order; ``digitR`` is the bank digit of
+    dimension R. Dimensions that do not rotate have a constant digit.
     """
 
     def __init__(self, generator: Generator, width: int, *, towards_banks: bool) -> None:

@@ -67,9 +67,7 @@ def random_design(seed: int) -> tuple[Nest, Dataflow, Nest]:
     return nest, dataflow, nest.with_extents(smaller, {t.name: t.shape for t in tensors if t.padded})
 
 
-def _access(
-    r: random.Random, tensor: str, names: tuple[str, ...], extents: dict[str, int], padded: bool
-) -> Access:
+def _access(r: random.Random, tensor: str, names: tuple[str, ...], extents: dict[str, int], padded: bool) -> Access:
     index = []
     for _ in range(r.randint(1, 3)):
         used = r.sample(names, k=r.randint(0, min(2, len(names))))

@@ -92,9 +92,7 @@ def test_dataflow(case: Case, tmp_path: Path) -> None:
     accelerator = generate(build(nest, dataflow))
     for size in ({}, *case.sizes):
         at_size = nest.with_extents(size, _shapes(nest, size))
-        result = simulate(
-            accelerator, at_size, random_inputs(at_size, 1), simulator=case.simulator, cache=tmp_path
-        )
+        result = simulate(accelerator, at_size, random_inputs(at_size, 1), simulator=case.simulator, cache=tmp_path)
         assert result.faults == (), size
         assert result.predicted_cycles == result.simulated_cycles == result.timed_cycles
 

@@ -1,0 +1,140 @@
+"""Ports and banks as primitives: wired banks beside their port, or a switch between all banks and all ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dataflow.dataflow import Point
+from dataflow.feed import Feed
+from dataflow.reuse import dot, space_matrix
+from hw.builder import ORIGIN, Builder
+from hw.carries import all_carries, port_carry
+from hw.conditions import Address, Digit, InRange, Inside
+from hw.generators import Generator
+from hw.netlist import Arc
+
+
+class PortBuilder(Builder):
+    """Adds what lies between address generators, banks and ports."""
+
+    def reader(self, gen: Generator, want: str, wants: Mapping[Point, Point], width: int, suffix: str) -> str:
+        """Ports of a bank set: wired banks next to their port, or a switch between all banks and all ports."""
+        name, banking = f"{gen.name}_{suffix}", gen.banking
+        addresses = self.addresses(gen)
+        if not banking.switched:
+            region = self.wired_region(gen)
+            carries = {unit: port_carry(gen, offset) for unit, offset in banking.ports}
+            points = [unit for unit, _ in banking.ports]
+            return self.add(
+                name,
+                region,
+                "read",
+                (
+                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
+                    Arc(want, "enable", tuple((p, wants[p]) for p in points)),
+                ),
+                width,
+            )
+        region = self.switched_region(gen)
+        grid = banking.grid
+        spread = self.spread(gen, addresses, f"{name}_at")
+        lanes = tuple((offset, wants[unit]) for unit, offset in banking.ports)
+        enable = self.rotate(gen, f"{name}_enable", want, lanes, 1)
+        self.add(name, region, "read", (self.local(spread, "address", grid), self.local(enable, "enable", grid)), width)
+        ports = self.ports_region(gen)
+        return self.add(
+            f"{name}_port",
+            ports,
+            "rotate",
+            (Arc(name, "lane", tuple((banking.ports[0][0], b) for b in grid)), *self.digits(gen, banking.ports[0][0])),
+            width,
+            towards="ports",
+            generator=gen.name,
+        )
+
+    def wired_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_bank"
+        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=True)
+        return name
+
+    def switched_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_bank"
+        self.region(name, gen.banking.grid, skewed=False)
+        return name
+
+    def ports_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_ports"
+        self.region(name, (unit for unit, _ in gen.banking.ports), skewed=False)
+        return name
+
+    def addresses(self, gen: Generator) -> str:
+        carries = (
+            dict.fromkeys(all_carries(gen))
+            if gen.banking.switched
+            else dict.fromkeys(port_carry(gen, offset) for _, offset in gen.banking.ports)
+        )
+        return self.control(f"{gen.name}_address", {c: Address(gen.name, c) for c in carries}, gen.address_bits)
+
+    def digits(self, gen: Generator, consumer: Point) -> tuple[Arc, ...]:
+        """The bank digits that steer a switch."""
+        arcs = []
+        for r in gen.rotating:
+            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r)}, gen.digit_bits(r))
+            arcs.append(self.from_one(node, f"digit{r}", [consumer]))
+        return tuple(arcs)
+
+    def spread(self, gen: Generator, addresses: str, name: str) -> str:
+        """The in-bank address of every bank of a switched set."""
+        first = gen.banking.grid[0]
+        args = [Arc(addresses, f"carry{j}", ((first, c),)) for j, c in enumerate(all_carries(gen))]
+        return self.add(
+            name,
+            f"{gen.name}_bank",
+            "spread",
+            (*args, *self.digits(gen, first)),
+            gen.address_bits,
+            generator=gen.name,
+        )
+
+    def rotate(self, gen: Generator, name: str, source: str, lanes: Sequence[tuple[Point, Point]], width: int) -> str:
+        """Bring what belongs to port offsets to the banks that serve them; ``lanes`` is (offset, producer)."""
+        first = gen.banking.grid[0]
+        producers = tuple(dict.fromkeys(p for _, p in lanes))
+        return self.add(
+            name,
+            f"{gen.name}_bank",
+            "rotate",
+            (Arc(source, "lane", tuple((first, p) for p in producers)), *self.digits(gen, first)),
+            width,
+            towards="banks",
+            generator=gen.name,
+            lanes=tuple(lanes),
+        )
+
+    def masked(self, gen: Generator, feed: Feed, value: str, width: int, ports: Sequence[Point]) -> str:
+        """0 where the element lies outside a padded tensor or the iteration outside the nest."""
+        bits = self.range_bits(gen, ports) + self.inside_bits(feed.masked, ports)
+        if not bits:
+            return value
+        region = self.nodes[value].region
+        return self.add(f"{gen.name}_data", region, "mask", (self.local(value, "value", ports), *bits), width)
+
+    def range_bits(self, gen: Generator, ports: Sequence[Point]) -> list[Arc]:
+        arcs = []
+        rows = space_matrix(gen.access, self.dataflow)
+        for r in gen.ranged:
+            offsets = {p: dot(rows[r], p) for p in ports}
+            node = self.control(
+                f"{gen.name}_in_range{r}",
+                {(o,): InRange(gen.name, r, o) for o in sorted(set(offsets.values()))},
+            )
+            arcs.append(Arc(node, "bit", tuple((p, (offsets[p],)) for p in ports)))
+        return arcs
+
+    def inside_bits(self, loops: Sequence[str], points: Sequence[Point]) -> list[Arc]:
+        arcs = []
+        for loop in loops:
+            size = self.dataflow.size(loop)
+            node = self.control(f"inside_{loop}", {(n,): Inside(loop, n) for n in range(size)})
+            arcs.append(Arc(node, "bit", tuple((p, (p[self.axis[loop]],)) for p in points)))
+        return arcs
