@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from amaranth._toolchain.yosys import find_yosys
@@ -48,21 +49,17 @@ def _modules(design: Design) -> Iterator[tuple[str, Component]]:
     )
 
 
-_ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
-
-
 def _verilog(text: str) -> str:
     """Let the bundled Yosys write Verilog from RTLIL, as Amaranth's own back end does for one module tree."""
     # A Yosys on PATH would write other text; the one that comes with Amaranth is pinned.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     yosys = find_yosys(lambda version: version >= (0, 40))
-    remove = " ".join(f"-remove {name}" for name in _ATTRIBUTES)
     script = (
         f"read_rtlil <<rtlil\n{text}\nrtlil",
         "proc -nomux -norom",
         "memory_collect",
-        f"attrmap {remove}",
-        f"attrmap -modattr {remove}",
         "write_verilog -norename",
     )
-    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    written = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    # Attributes serve no reader here, and Pyverilog stumbles over those inside statements.
+    return re.sub(r"(?m)^\s*\(\*.*\*\)\n", "", written)

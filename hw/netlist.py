@@ -222,6 +222,8 @@ def _registers_are_counts(netlist: Netlist) -> Iterator[str]:
     if not netlist.labels:
         return
     for node, arc in netlist.arcs():
+        if arc.source not in netlist.node:
+            continue
         least = min((span for _, _, span in netlist.spans(node, arc)), default=0) + netlist.slack(node, arc)
         needed = 1 if arc.fifo else 0
         if least < needed:

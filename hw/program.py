@@ -178,7 +178,7 @@ def _run(design: Design, nest: Nest, origin: dict[str, int], extents: dict[str, 
 
 
 def _covers(nest: Nest) -> bool:
-    """True if the nest writes every element between the first and last that it reaches; else the rest must be loaded."""
+    """True if the nest writes every element between the first and last that it reaches; else they must be loaded."""
     loops = [loop for index in nest.output.index for loop in index.loops]
     unit = all(len(index.terms) <= 1 and all(abs(c) == 1 for _, c in index.terms) for index in nest.output.index)
     return unit and len(set(loops)) == len(loops)

@@ -201,7 +201,11 @@ def cheapest_by_trying(problem: DelayProblem, most_cycles: int) -> int:
 
 
 def unfold(netlist: Netlist) -> DelayProblem:
-    """The flat problem: one label for every node at every point, the oracle of the folded one."""
+    """The flat problem: one label for every node at every point, the oracle of the folded one.
+
+    A link between two points of the array keeps its architectural registers, or the cheapest labels would undo the skew
+    and turn every systolic link into a long wire.
+    """
 
     def name(node: Node, point: Point) -> str:
         return f"{node.name}@{','.join(map(str, point))}"
@@ -212,7 +216,9 @@ def unfold(netlist: Netlist) -> DelayProblem:
         source = netlist.node[arc.source]
         for consumer, producer, span in netlist.spans(node, arc):
             constant = span - source.latency_cycles
-            precedences.append(Precedence(name(source, producer), name(node, consumer), int(bool(arc.fifo)) - constant))
+            link = node.region == source.region and consumer != producer
+            kept = 0 if link else int(bool(arc.fifo)) - constant
+            precedences.append(Precedence(name(source, producer), name(node, consumer), kept))
             if not arc.fifo:
                 wanted = needs[arc.source, producer]
                 sink = name(node, consumer)

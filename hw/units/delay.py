@@ -1,4 +1,7 @@
-"""Delays: a fixed chain of registers, and a programmable one kept in a small memory."""
+"""Delays: a fixed chain of registers, and a programmable one kept in a few words.
+
+Nothing on the data path is reset: no value is used before it has been written, which the mutation tests watch.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ def delay_taps(m: Module, value: Value, width: int, cycles: int, name: str) -> l
     """``value`` delayed by 0 .. ``cycles`` cycles."""
     taps: list[Value] = [value]
     for n in range(cycles):
-        stage = Signal(width, name=f"{name}_d{n + 1}")
+        stage = Signal(width, name=f"{name}_d{n + 1}", reset_less=True)
         m.d.sync += stage.eq(taps[-1])
         taps.append(stage)
     return taps
@@ -20,7 +23,7 @@ def programmable_delay(m: Module, value: Value, width: int, depth: int, pointer:
 
     All delays of one length share the pointer; each word is read in the cycle in which it is overwritten.
     """
-    words = Array(Signal(width, name=f"{name}_w{n}") for n in range(depth))
+    words = Array(Signal(width, name=f"{name}_w{n}", reset_less=True) for n in range(depth))
     m.d.sync += words[pointer].eq(value)
     out = Signal(width, name=f"{name}_out")
     m.d.comb += out.eq(words[pointer])

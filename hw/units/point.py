@@ -49,7 +49,7 @@ class PointModule(wiring.Component):
         for use in self.kind.uses:
             node = use.node
             shape = signed(node.width_bits) if node.signed else node.width_bits
-            self.value[node.name] = Signal(shape, name=f"v_{node.name}")
+            self.value[node.name] = Signal(shape, name=f"v_{node.name}", reset_less=True)
         self.taps = {
             name: delay_taps(m, value, value.shape().width, self.kind.chains.get(name, 0), name)
             for name, value in self.value.items()
@@ -115,7 +115,7 @@ class PointModule(wiring.Component):
             if f"from{i}" in ins:
                 value = Mux(ins[f"from{i}"], ins[f"delayed{i}"], value)
         if "load" in ins:
-            kept = Signal(out.shape(), name=f"{name}_held")
+            kept = Signal(out.shape(), name=f"{name}_held", reset_less=True)
             value = Mux(ins["load"], value, kept)
             m.d.sync += kept.eq(value)
         return value
@@ -131,12 +131,12 @@ class PointModule(wiring.Component):
             following = []
             for n, pair in enumerate(pairs):
                 total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
-                stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}")
+                stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}", reset_less=True)
                 m.d.sync += stage.eq(total)
                 following.append(stage)
             terms = following
         for extra in range(level, latency):
-            stage = Signal(out.shape(), name=f"{name}_l{extra + 1}")
+            stage = Signal(out.shape(), name=f"{name}_l{extra + 1}", reset_less=True)
             m.d.sync += stage.eq(terms[0])
             terms = [stage]
         m.d.comb += out.eq(terms[0])

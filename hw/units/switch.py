@@ -108,7 +108,8 @@ class Spread(wiring.Component):
         for r in gen.rotating:
             for b in range(banking.counts[r]):
                 bit = Signal(name=f"behind{r}_{b}")
-                m.d.comb += bit.eq(getattr(self, f"digit{r}") > b)
+                # No digit exceeds the last bank.
+                m.d.comb += bit.eq(getattr(self, f"digit{r}") > b if b + 1 < banking.counts[r] else 0)
                 behind[r, b] = bit
         addresses = []
         for place in banking.grid:
