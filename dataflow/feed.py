@@ -144,7 +144,7 @@ def _delayed(
             lag = dot(weights, step.time) + dot(dataflow.skew, step.space)
             fixed = not any(step.time[:-1])
             registers = lag * (costs.register if fixed else costs.fifo)
-            saved = (_covered([*chosen, step], box) - _covered(chosen, box)) / total
+            saved = (covered([*chosen, step], box) - covered(chosen, box)) / total
             gain = share * (saved * costs.read - registers - costs.mux)
             near = -sum(map(abs, step.space))
             if gain > 0 and (best is None or (gain, near) > best[:2]):
@@ -159,7 +159,7 @@ def _delayed(
 MOST_DELAYED = 3
 
 
-def _covered(steps: list[Step], box: Point) -> int:
+def covered(steps: list[Step], box: Point) -> int:
     """Time steps at which at least one of the steps has its producer in the box (inclusion-exclusion over boxes)."""
     count = 0
     for subset in range(1, 1 << len(steps)):
