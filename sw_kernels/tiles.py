@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,8 @@ class Tiles:
     group: int = 8
 
 
-# (element bytes, least M, least N): the first row whose bounds are met.
+# (element bytes, least points of the larger of M and N, least of the smaller): the first row whose bounds are met.
 DOT: tuple[tuple[int, int, int, Tiles], ...] = (
-    (2, 2048, 8192, Tiles(128, 128, 64, 4, 3)),
     (2, 2048, 256, Tiles(128, 256, 64, 8, 3)),
     (2, 2048, 128, Tiles(128, 128, 64, 4, 3)),
     (2, 2048, 1, Tiles(128, 64, 64, 4, 4)),
@@ -53,7 +52,10 @@ def fitted(tiles: Tiles, rows: int, columns: int) -> Tiles:
 
 def dot_tiles(element_bytes: int, m: int, n: int, inner_k: int) -> Tiles:
     """Tiles for a matrix product of this size whose innermost reduction loop has ``inner_k`` points."""
-    chosen = next(t for size, low_m, low_n, t in DOT if size == element_bytes and m >= low_m and n >= low_n)
+    large, small = max(m, n), min(m, n)
+    chosen = next(t for size, most, least, t in DOT if size == element_bytes and large >= most and small >= least)
+    if n > m and chosen.m > chosen.n:
+        chosen = replace(chosen, m=chosen.n, n=chosen.m)
     k = chosen.k
     while k > 16 and k > inner_k:
         k //= 2

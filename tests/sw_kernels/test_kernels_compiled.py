@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sw_kernels.cases import cases
+
+# Shared memory of one block: 227 KiB on both.
+MOST_SHARED_BYTES = 232448
+FAMILIES = ("mttkrp-fp16", "causal-scores-fp16", "conv-nchw-fp16", "gemv-fp16", "gemm-fp32")
+NAMES = [*(case.name for case in cases()), *FAMILIES]
+WITHOUT_TENSOR_CORES = ("depthwise", "gemv", "gemm-fp32")
+# Columns of an image start anywhere.
+UNALIGNED = ("conv-nchw",)
+# A tile of 32 rows is too small for a warp group.
+BY_WARP = ("gemm-128",)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    program = Path(__file__).with_name("compile_kernels.py")
+    folder = tmp_path_factory.mktemp("kernels")
+    environment = {
+        **os.environ,
+        "BRICKWORK_CACHE": str(folder),
+        "TRITON_CACHE_DIR": str(folder / "triton"),
+        "TRITON_INTERPRET": "0",
+        "TRITON_DEFAULT_FP_FUSION": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, str(program), "90", "100"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    rows: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+@pytest.mark.parametrize("capability", [90, 100])
+@pytest.mark.parametrize("name", NAMES)
+def test_kernel_compiles_well(compiled: dict[str, dict[str, Any]], name: str, capability: int) -> None:
+    row = compiled[f"{name}-sm{capability}"]
+    tensor_cores = not name.startswith((*WITHOUT_TENSOR_CORES, *BY_WARP))
+    assert row["local_bytes"] == 0
+    assert row["shared_bytes"] <= MOST_SHARED_BYTES
+    assert row["wgmma"] == (tensor_cores and capability == 90)
+    assert row["tcgen05"] == (tensor_cores and capability == 100)
+    assert row["wide"] == (not name.startswith(UNALIGNED))
