@@ -57,5 +57,6 @@ def test_too_many_banks() -> None:
     with pytest.raises(DataflowError) as caught:
         build(nest, Dataflow.of(nest, {"m": 4, "n": 4}, name="try"), most_banks=8)
     assert str(caught.value) == (
-        "dataflow 'try': tensor 'O' needs 16 banks so that units [0, 0] and [3, 3] never meet in one; at most 8 are allowed"
+        "dataflow 'try': tensor 'O' needs 16 banks so that units [0, 0] and [3, 3] never meet in one; "
+        "at most 8 are allowed"
     )
