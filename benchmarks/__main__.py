@@ -31,7 +31,7 @@ def main() -> None:
         target = row["target"]
         met = "" if target is None else "yes" if _met(row) else "no"
         table.add_row(row["name"], f"{row['value']:,}", row["unit"], "" if target is None else f"{target:,}", met)
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 def _met(row: dict) -> bool:

@@ -1,4 +1,4 @@
-"""The measured GPU figures that ship with the project, as benchmark rows (measured by ``brickwork bench``, not here)."""
+"""The GPU figures that ship with the project as benchmark rows (measured by ``brickwork bench``, not here)."""
 
 from __future__ import annotations
 

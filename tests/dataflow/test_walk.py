@@ -108,7 +108,7 @@ def test_cycles_and_gap(seed: int) -> None:
 SPILLED = (
     ("conv2d:n=1,oc=1,ic=3,h=2,w=1,kh=2,kw=2,padding=1", {"oh": 2}, (1,), "n oc ic ow oh kh kw"),
     ("conv2d:n=1,oc=2,ic=3,h=1,w=2,kh=1,kw=3,padding=1", {"oc": 2}, (0,), "n oc kh ic ow oh kw"),
-    ("ttmc:i=2,j=1,k=2,l=3,m=3", {"k": 2}, (1,), "i j l k m"),
+    ("ttmc:i=2,j=1,k=2,l=3,m=3", {"i": 2}, (1,), "i j l k m"),
     ("gemm:m=2,n=2,k=6", {"k": 2, "n": 2}, (1, 1), "k n m"),
 )
 
