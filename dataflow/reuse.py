@@ -87,11 +87,12 @@ def direct_steps(access: Access, dataflow: Dataflow) -> tuple[Step, ...]:
     Where the lag is 0 both directions would do; the lexicographically positive one is kept.
     """
     still = (0,) * len(dataflow.order)
+    rows = tuple(row for row in space_matrix(access, dataflow) if any(row))
     found = []
     for space in product(*(range(1 - size, size) for size in dataflow.shape)):
-        if not any(space) or any(space_target(access, dataflow, space)):
-            continue
         lag = dot(dataflow.skew, space)
+        if lag < 0 or not any(space) or any(dot(row, space) for row in rows):
+            continue
         if lag > 0 or (lag == 0 and space > (0,) * len(space)):
             found.append(Step(space, still))
     return tuple(sorted(found, key=lambda s: (dot(dataflow.skew, s.space), sum(map(abs, s.space)), s.space)))

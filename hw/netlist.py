@@ -7,7 +7,7 @@ An arc says, for each consumer point, which producer point it reads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dataflow.architecture import Plan
@@ -106,6 +106,22 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Architectural delays of an arc over all its pairs.
+
+    Attributes
+    ----------
+    least : int or None
+        None where the arc has no pair.
+    furthest : mapping of producer to int
+        The longest delay that each producer has to bridge.
+    """
+
+    least: int | None
+    furthest: Mapping[Point, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PassStatistics:
     """What the netlist held after a pass."""
 
@@ -133,6 +149,8 @@ class Netlist:
     nodes: tuple[Node, ...]
     labels: tuple[tuple[str, int], ...] = ()
     statistics: tuple[PassStatistics, ...] = ()
+    # Filled on demand and shared by all netlists that passes make of this one: spans depend on arcs and regions only.
+    _reaches: dict[int, tuple[Arc, Reach]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def dataflow(self) -> Dataflow:
@@ -170,6 +188,18 @@ class Netlist:
         mine, theirs = self._offsets[node.region], self._offsets[self.node[arc.source].region]
         for consumer, producer in arc.pairs:
             yield consumer, producer, arc.time_cycles + mine[consumer] - theirs[producer]
+
+    def reach(self, node: Node, arc: Arc) -> Reach:
+        """Least and furthest architectural delays of an arc."""
+        if id(arc) not in self._reaches:
+            least: int | None = None
+            furthest: dict[Point, int] = {}
+            for _, producer, span in self.spans(node, arc):
+                least = span if least is None or span < least else least
+                if span > furthest.get(producer, span - 1):
+                    furthest[producer] = span
+            self._reaches[id(arc)] = (arc, Reach(least, furthest))
+        return self._reaches[id(arc)][1]
 
     def slack(self, node: Node, arc: Arc) -> int:
         """``r_v - r_u - l_u``: registers of the arc beyond its architectural delay."""
@@ -224,7 +254,7 @@ def _registers_are_counts(netlist: Netlist) -> Iterator[str]:
     for node, arc in netlist.arcs():
         if arc.source not in netlist.node:
             continue
-        least = min((span for _, _, span in netlist.spans(node, arc)), default=0) + netlist.slack(node, arc)
+        least = (netlist.reach(node, arc).least or 0) + netlist.slack(node, arc)
         needed = 1 if arc.fifo else 0
         if least < needed:
             yield f"{arc.source} -> {node.name} ({arc.role}) has {least} registers; expected at least {needed}"

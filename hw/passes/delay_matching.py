@@ -77,16 +77,16 @@ def delay_problem(netlist: Netlist) -> DelayProblem:
     needs: dict[str, dict[Point, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for node, arc in netlist.arcs():
         source = netlist.node[arc.source]
-        least: int | None = None
-        for _, producer, span in netlist.spans(node, arc):
+        reach = netlist.reach(node, arc)
+        if reach.least is None:
+            continue
+        key = (arc.source, node.name)
+        needed = int(bool(arc.fifo)) - (reach.least - source.latency_cycles)
+        precedences[key] = max(precedences.get(key, needed), needed)
+        for producer, span in reach.furthest.items() if not arc.fifo else ():
             constant = span - source.latency_cycles
-            least = constant if least is None else min(least, constant)
-            if not arc.fifo:
-                wanted = needs[arc.source][producer]
-                wanted[node.name] = max(constant, wanted.get(node.name, constant))
-        if least is not None:
-            key = (arc.source, node.name)
-            precedences[key] = max(precedences.get(key, -(10**9)), int(bool(arc.fifo)) - least)
+            wanted = needs[arc.source][producer]
+            wanted[node.name] = max(constant, wanted.get(node.name, constant))
     chains = []
     for name, points in needs.items():
         groups: dict[tuple[tuple[str, int], ...], int] = defaultdict(int)
