@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -21,12 +21,12 @@ app = typer.Typer(
 )
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a library name such as gemm:m=64 or a spec file")]
-DataflowOption = Annotated[Optional[str], typer.Option("--dataflow", help="a dataflow of the spec, by name")]
-SpaceOption = Annotated[Optional[str], typer.Option(help="functional units along each axis, as m=16,n=16")]
-SkewOption = Annotated[Optional[str], typer.Option(help="cycles of control delay along each axis, as 1,1")]
-OrderOption = Annotated[Optional[str], typer.Option(help="time loops, outermost first, as m,n,k")]
-TileOption = Annotated[Optional[str], typer.Option(help="iterations that the banks hold in one run, as oh=28")]
-LimitOption = Annotated[Optional[str], typer.Option(help="largest extents to generate for, as m=512,k=1024")]
+DataflowOption = Annotated[str | None, typer.Option("--dataflow", help="a dataflow of the spec, by name")]
+SpaceOption = Annotated[str | None, typer.Option(help="functional units along each axis, as m=16,n=16")]
+SkewOption = Annotated[str | None, typer.Option(help="cycles of control delay along each axis, as 1,1")]
+OrderOption = Annotated[str | None, typer.Option(help="time loops, outermost first, as m,n,k")]
+TileOption = Annotated[str | None, typer.Option(help="iterations that the banks hold in one run, as oh=28")]
+LimitOption = Annotated[str | None, typer.Option(help="largest extents to generate for, as m=512,k=1024")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 SimulatorOption = Annotated[str, typer.Option(help="verilator or icarus")]
 FolderOption = Annotated[Path, typer.Option("--output", "-o", help="folder for the results")]
@@ -76,7 +76,7 @@ def show(
     skew: SkewOption = None,
     order: OrderOption = None,
     tile: TileOption = None,
-    drawing: Annotated[Optional[Path], typer.Option(help="write a picture of the array (.svg)")] = None,
+    drawing: Annotated[Path | None, typer.Option(help="write a picture of the array (.svg)")] = None,
     json_: JsonOption = False,
 ) -> None:
     """The nest, its tensors, sizes, reuse and dataflow, as text and as a picture.
@@ -126,7 +126,9 @@ def _print_architecture(built: Any) -> None:
         ways = [f"hops {list(s.space)}" for s in feed.direct] + [f"delayed {s}" for s in feed.delayed]
         if feed.held:
             ways.append(f"stationary over {', '.join(plan.dataflow.order[-feed.held :])}")
-        console.out.print(f"  {feed.access}: {feed.banking}; {'; '.join(ways) or 'every unit from its port'}", markup=False)
+        console.out.print(
+            f"  {feed.access}: {feed.banking}; {'; '.join(ways) or 'every unit from its port'}", markup=False
+        )
     drain = plan.drain
     ways = [f"{'tree' if s.tree else 'chain'} along {list(s.step.space)}" for s in drain.stages]
     if drain.held:
@@ -171,8 +173,11 @@ def generate_(
         if json_:
             console.print_json(facts)
             return
-        console.out.print(f"{accelerator.name}: {facts['instances']} instances of {facts['modules']} modules, "
-                          f"{facts['register_bits']:,} register bits, {facts['seconds']} s", markup=False)
+        console.out.print(
+            f"{accelerator.name}: {facts['instances']} instances of {facts['modules']} modules, "
+            f"{facts['register_bits']:,} register bits, {facts['seconds']} s",
+            markup=False,
+        )
         for key in ("verilog", "manifest", "drawing"):
             console.out.print(f"  {key:<9} {facts[key]}", markup=False)
 
@@ -185,12 +190,12 @@ def simulate_(
     skew: SkewOption = None,
     order: OrderOption = None,
     tile: TileOption = None,
-    size: Annotated[Optional[str], typer.Option(help="run the generated design at these extents, as m=20")] = None,
-    inputs: Annotated[Optional[Path], typer.Option(help=".npz with the input tensors by name")] = None,
-    outputs: Annotated[Optional[Path], typer.Option(help="where to write the result (.npz)")] = None,
+    size: Annotated[str | None, typer.Option(help="run the generated design at these extents, as m=20")] = None,
+    inputs: Annotated[Path | None, typer.Option(help=".npz with the input tensors by name")] = None,
+    outputs: Annotated[Path | None, typer.Option(help="where to write the result (.npz)")] = None,
     seed: Annotated[int, typer.Option(help="seed of the random inputs")] = 0,
     simulator: SimulatorOption = "verilator",
-    waveform: Annotated[Optional[Path], typer.Option(help="write a waveform (.vcd or .fst)")] = None,
+    waveform: Annotated[Path | None, typer.Option(help="write a waveform (.vcd or .fst)")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Generate, build, run in a simulator, and compare with the definition.
@@ -263,8 +268,10 @@ def _write_outputs(path: Path, name: str, value: Any) -> None:
 
 def _print_result(name: str, result: Any) -> None:
     verdict = "[green]match[/green]" if result.matches else "[red]MISMATCH[/red]"
-    console.out.print(f"{name}: {verdict}, {result.simulated_cycles:,} cycles simulated, "
-                      f"{result.predicted_cycles:,} predicted, {result.utilization:.1%} utilization")
+    console.out.print(
+        f"{name}: {verdict}, {result.simulated_cycles:,} cycles simulated, "
+        f"{result.predicted_cycles:,} predicted, {result.utilization:.1%} utilization"
+    )
     for fault in result.faults:
         console.out.print(f"  {fault}", markup=False)
     built = "found built" if result.reused_build else f"built in {result.build_seconds:.1f} s"
@@ -308,7 +315,9 @@ def report(
 
 @app.command()
 def bench(
-    kernels: Annotated[Optional[list[str]], typer.Argument(metavar="[KERNELS]", help="cases by name; all by default")] = None,
+    kernels: Annotated[
+        list[str] | None, typer.Argument(metavar="[KERNELS]", help="cases by name; all by default")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="measurement file to write")] = Path("gpu.json"),
     json_: JsonOption = False,
 ) -> None:

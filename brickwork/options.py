@@ -45,7 +45,9 @@ def chosen_dataflow(
 ) -> Dataflow:
     """The spec's dataflow with what the options change; --space begins a new one."""
     if name is not None and space is not None:
-        raise ChoiceError("--dataflow and --space exclude each other: the one names a dataflow, the other makes a new one")
+        raise ChoiceError(
+            "--dataflow and --space exclude each other: the one names a dataflow, the other makes a new one"
+        )
     changes: dict[str, object] = {}
     if skew is not None:
         changes["skew"] = numbers("--skew", skew)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -103,7 +105,7 @@ def _draw_output(axes: Axes, plan: Plan, scale: float) -> None:
     spread = len(plan.feeds) * 0.07 + 0.07
     for stage in plan.drain.stages:
         for group in stage.groups:
-            for source, target in zip(group, group[1:], strict=False):
+            for source, target in pairwise(group):
                 _arrow(axes, plan, source, target, OUTPUT, spread, scale, broadcast=stage.tree)
     for unit in plan.drain.collectors:
         _port(axes, plan, unit, OUTPUT, len(plan.feeds), incoming=False)
@@ -168,7 +170,9 @@ def _legend(axes: Axes, plan: Plan) -> None:
         handles.append(Line2D([], [], color=colour, marker="v", markersize=5, label=f"{feed.access}: {feed.banking}"))
     drain = plan.drain
     handles.append(Line2D([], [], color=OUTPUT, marker="^", markersize=5, label=f"{drain.access}: {drain.banking}"))
-    handles.append(Line2D([], [], color="#888888", linestyle="-", label="arrow: one hop in time; plain line: same cycle"))
+    handles.append(
+        Line2D([], [], color="#888888", linestyle="-", label="arrow: one hop in time; plain line: same cycle")
+    )
     if any(feed.delayed for feed in plan.feeds):
         handles.append(Line2D([], [], color="#888888", linestyle=(0, (3, 2)), label="delayed link"))
     axes.legend(

@@ -34,9 +34,7 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
     work = runs(accelerator, nest)
     cycles = total_cycles([run.cycles for run in work])
     longest = max(work, key=lambda run: run.predicted_cycles)
-    share = utilization_over_time(
-        plan, dict(longest.extents), longest.weights, longest.predicted_cycles, BUCKETS
-    )
+    share = utilization_over_time(plan, dict(longest.extents), longest.weights, longest.predicted_cycles, BUCKETS)
     statistics = design.netlist.statistics
     template = files("reports").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -71,4 +69,6 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
 
 def total_cycles(parts: list[Cycles]) -> Cycles:
     """Sum over runs, cause by cause."""
-    return Cycles(*(sum(getattr(part, name) for part in parts) for name in ("steady", "border", "gap", "fill", "drain")))
+    return Cycles(
+        *(sum(getattr(part, name) for part in parts) for name in ("steady", "border", "gap", "fill", "drain"))
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sw_kernels.classify import classify
 from sw_kernels.direct import mapped, reads_along_reduction, reduced
 from sw_kernels.dot import dot, obstacle
+from sw_kernels.roles import classify
 from sw_kernels.source import Source
 from sw_kernels.tiles import Tiles
 from workloads.nest import Nest

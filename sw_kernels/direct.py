@@ -6,7 +6,6 @@ the innermost reduction loop along the columns and sums them at the end, for ten
 
 from __future__ import annotations
 
-from sw_kernels.classify import Roles, address, by_stride
 from sw_kernels.expressions import (
     COLUMN,
     ROW,
@@ -20,6 +19,7 @@ from sw_kernels.expressions import (
     view,
     weighted,
 )
+from sw_kernels.roles import Roles, address, by_stride
 from sw_kernels.source import Source, accumulator, assembled, scaled
 from sw_kernels.tiles import MAP, REDUCE, Tiles, fitted
 

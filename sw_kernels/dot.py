@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sw_kernels.classify import Roles, address
 from sw_kernels.expressions import COLUMN, ROW, conjunction, guard, inside, masked, split, variable, view, weighted
+from sw_kernels.roles import Roles, address
 from sw_kernels.source import Source, accumulator, assembled, scaled
 from sw_kernels.tiles import Tiles, dot_tiles
 from workloads.affine import Guard

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sw_kernels.classify import Roles
 from sw_kernels.expressions import ZERO
+from sw_kernels.roles import Roles
 from sw_kernels.tiles import Tiles
 
 
