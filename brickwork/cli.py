@@ -205,6 +205,8 @@ def simulate_(
     Example: `brickwork simulate gemm:m=20,n=20,k=20 --space m=4,n=4 --simulator icarus`
     """
     with console.user_errors():
+        if outputs is not None and outputs.suffix != ".npz":
+            raise ChoiceError(f"--outputs {outputs}: expected a name that ends in .npz")
         accelerator, nest, result = _simulated(
             spec, (dataflow, space, skew, order, tile), size, inputs, seed, simulator, waveform
         )
@@ -259,8 +261,6 @@ def _write_outputs(path: Path, name: str, value: Any) -> None:
 
     from brickwork.files import write_all
 
-    if path.suffix != ".npz":
-        raise ChoiceError(f"--outputs {path}: expected a name that ends in .npz")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: value})
     write_all({path: buffer.getvalue()})

@@ -30,6 +30,9 @@ def print_json(value: Mapping[str, Any]) -> None:
 @contextmanager
 def progress(title: str) -> Iterator[Say]:
     """A bar on standard error while something runs; the callback takes a phase and the part that is done."""
+    if not err.is_terminal:
+        yield lambda phase, part: None
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=None)
