@@ -68,9 +68,11 @@ def obstacle(roles: Roles, element_bytes: int, integer: bool) -> str | None:
 
 def _plan(roles: Roles) -> _Plan:
     nest = roles.nest
-    inner = next(((loop,) for loop in reversed(roles.k) if nest.extents[loop] >= SHALLOW), roles.k[-1:])
-    while roles.extent(inner) < SHALLOW and len(inner) < len(roles.k):
-        inner = roles.k[-len(inner) - 1 :]
+    inner: tuple[str, ...] = next(
+        ((loop,) for loop in reversed(roles.k) if nest.extents[loop] >= SHALLOW), roles.k[-1:]
+    )
+    while roles.extent(inner) < SHALLOW and (next_loop := _walked_together(roles, inner)):
+        inner = (next_loop, *inner)
     outer = tuple(loop for loop in roles.k if loop not in inner)
     tiled, scaling = [], []
     for side in (roles.left, roles.right):
@@ -100,12 +102,33 @@ def _plan(roles: Roles) -> _Plan:
     )
 
 
+def _walked_together(roles: Roles, inner: tuple[str, ...]) -> str | None:
+    """A reduction loop that continues ``inner`` in every input, so that both are one index without any division.
+
+    Triton 3.6 computes the address of a left tile wrongly when its columns are taken apart by divisions.
+    """
+    nest = roles.nest
+    tested = {loop for g in nest.guards for loop in g.loops}
+    for access in nest.inputs:
+        if inside(nest, access, view(nest.extents)):
+            tested |= set(access.loops)
+    steps = [address(nest, access)[0] for access in nest.inputs]
+    points = roles.extent(inner)
+    for loop in reversed(roles.k):
+        fits = all(s.get(loop, 0) == s.get(inner[-1], 0) * points for s in steps)
+        if loop not in inner and fits and not tested & {loop, *inner}:
+            return loop
+    return None
+
+
 def dot(roles: Roles, element_bytes: int, integer: bool, tiles: Tiles | None) -> Source:
     """Write the dot form."""
     nest, plan = roles.nest, _plan(roles)
     extents = nest.extents
     m, n, inner, outer = (roles.extent(loops) for loops in (roles.m, roles.n, plan.inner, plan.outer))
-    tiles = tiles or dot_tiles(element_bytes, m, n, inner)
+    along_k = all(address(nest, nest.inputs[i])[0].get(plan.inner[-1]) == 1 for side in plan.tiled for i in side)
+    stepped = bool(plan.step or plan.step_guards)
+    tiles = tiles or dot_tiles(element_bytes, m, n, inner, along_k=along_k, stepped=stepped)
     tiles_m, tiles_n, tiles_k = -(-m // tiles.m), -(-n // tiles.n), -(-inner // tiles.k)
     cross = view(extents, roles.m, roles.n)
     body = [
@@ -141,10 +164,11 @@ def dot(roles: Roles, element_bytes: int, integer: bool, tiles: Tiles | None) ->
         body += [f"        {variable(loop)} = 0" for loop in plan.outer]
     start = f"step % {tiles_k}" if outer > 1 else "step"
     body.append(f"        k = {f'{start} * {tiles.k} + ' if tiles_k > 1 else ''}deep")
-    body += split("k", plan.inner, extents, "        ")
+    # Loops that walk together need no names of their own.
+    body.append(f"        {variable(plan.inner[-1])} = k")
     body += _tile(plan, tiles, 0, integer) + _tile(plan, tiles, 1, integer)
     exact = ', input_precision="ieee"' if element_bytes == 4 else ""
-    if plan.step or plan.step_guards:
+    if stepped:
         body.append(f"        part = tl.dot(left, right, out_dtype={total}{exact})")
         body += _factors(plan, plan.step, "part", tiles, total, "        ")
         body += _zeroed(plan, plan.step_guards, "part", "        ")
@@ -192,7 +216,7 @@ def _tile(plan: _Plan, tiles: Tiles, side: int, integer: bool) -> list[str]:
     for position, i in enumerate(indices):
         steps, _ = address(nest, nest.inputs[i])
         moved = weighted(steps, plan.outer, names)
-        deep = weighted(steps, plan.inner, names)
+        deep = weighted(steps, plan.inner[-1:], names)
         deep = f"k{along} * 0" if deep == "0" else f"({deep})"
         lines.append(f"        at = base{i}{across} + {deep}" + (f" + ({moved})" if moved != "0" else ""))
         value = f"tl.load(x{i} + at{masked([*tests, *inside(nest, nest.inputs[i], names)])})"

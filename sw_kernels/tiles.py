@@ -27,19 +27,20 @@ class Tiles:
 
 # (element bytes, least points of the larger of M and N, least of the smaller): the first row whose bounds are met.
 DOT: tuple[tuple[int, int, int, Tiles], ...] = (
-    (2, 2048, 256, Tiles(128, 256, 64, 8, 3)),
+    (2, 2048, 256, Tiles(128, 256, 64, 8, 3, 4)),
     (2, 2048, 128, Tiles(128, 128, 64, 4, 3)),
-    (2, 2048, 1, Tiles(128, 64, 64, 4, 4)),
+    (2, 2048, 1, Tiles(128, 64, 64, 4, 3)),
     (2, 512, 1, Tiles(64, 64, 64, 4, 4)),
     (2, 1, 1, Tiles(32, 32, 64, 4, 4)),
+    (1, 2048, 128, Tiles(128, 128, 128, 8, 3)),
     (1, 2048, 1, Tiles(256, 64, 64, 8, 3)),
     (1, 1, 1, Tiles(64, 64, 64, 4, 3)),
     (4, 1, 1, Tiles(64, 64, 32, 4, 2)),
 )
 
 # Rows and columns of output points; output points and points of the reduction.
-MAP = Tiles(16, 128, 1, 4, 1)
-REDUCE = Tiles(8, 512, 1, 4, 2)
+MAP = Tiles(1, 512, 1, 4, 1)
+REDUCE = Tiles(1, 2048, 1, 4, 1)
 
 
 def fitted(tiles: Tiles, rows: int, columns: int) -> Tiles:
@@ -50,10 +51,30 @@ def fitted(tiles: Tiles, rows: int, columns: int) -> Tiles:
     return Tiles(m, n, tiles.k, tiles.warps, tiles.stages, tiles.group)
 
 
-def dot_tiles(element_bytes: int, m: int, n: int, inner_k: int) -> Tiles:
-    """Tiles for a matrix product of this size whose innermost reduction loop has ``inner_k`` points."""
+# int8 with an operand that is not contiguous along K, which the tensor cores read through a transposition.
+ACROSS = Tiles(256, 64, 64, 8, 3)
+# 16-bit elements where the product of a step is scaled before it is added, so that there are two sums.
+STEPPED = Tiles(128, 64, 64, 4, 4)
+
+
+def dot_tiles(
+    element_bytes: int, m: int, n: int, inner_k: int, *, along_k: bool = True, stepped: bool = False
+) -> Tiles:
+    """Tiles for a matrix product of this size whose innermost reduction loop has ``inner_k`` points.
+
+    Parameters
+    ----------
+    along_k
+        Both operands are contiguous along that loop.
+    stepped
+        The product of each step is scaled on its own.
+    """
     large, small = max(m, n), min(m, n)
     chosen = next(t for size, most, least, t in DOT if size == element_bytes and large >= most and small >= least)
+    if element_bytes == 1 and not along_k and large >= 2048:
+        chosen = ACROSS
+    if element_bytes == 2 and stepped and chosen.m * chosen.n > STEPPED.m * STEPPED.n:
+        chosen = STEPPED
     if n > m and chosen.m > chosen.n:
         chosen = replace(chosen, m=chosen.n, n=chosen.m)
     k = chosen.k

@@ -61,7 +61,7 @@ def compiled(nest: Nest, dtype: str, capability: int) -> dict[str, object]:
         "form": source.form,
         "wgmma": "wgmma.mma_async" in ptx,
         "tcgen05": "tcgen05.mma" in ptx,
-        "wide": bool(re.search(r"cp\.async\.cg|ld\.global\S*\.v[48]", ptx)),
+        "wide": bool(re.search(r"cp\.async\.cg|ld\.global\S*\.v[248]", ptx)),
         "local_bytes": int(re.findall(r"LOCAL:(\d+)", usage)[-1]),
         "shared_bytes": binary.metadata.shared,
     }

@@ -91,14 +91,14 @@ EXPLAINED = [
         "gemv:m=33,k=100",
         "float32",
         "reduce form, because M or N has a single point and the largest input is contiguous along k: batch = 1 = 1, "
-        "M = m = 33, N = 1 = 1, K = k = 100; 32 output points and 128 points of k at a time, 2 programs",
+        "M = m = 33, N = 1 = 1, K = k = 100; 16 output points and 128 points of k at a time, 3 programs",
     ),
     (
         "conv1d:oc=20,ic=40,w=20",
         "int16",
         "map form, because the tensor cores multiply 8-bit integers, not 16-bit ones: batch = 1 = 1, M = oc = 20, "
-        "N = n*ow = 20, K = ic*kw = 120; tiles of 32 x 32 output points (n*oc x ow), "
-        "120 multiply-adds each, 1 programs",
+        "N = n*ow = 20, K = ic*kw = 120; tiles of 16 x 32 output points (n*oc x ow), "
+        "120 multiply-adds each, 2 programs",
     ),
 ]
 
