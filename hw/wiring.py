@@ -165,7 +165,7 @@ class _Wiring:
             for point in self.design.structure.kinds[f"{gen.name}_bank"]:
                 words[self.design.bank_index(gen, point)] = f"{unit_name(f'{gen.name}_bank', point)}_rdata"
             spare = self.design.host_bits - width * gen.banking.total
-            row = _concatenated([*words, *([f"{spare}'d0"] if spare else [])])
+            row = _concatenated([*words, *([_zeros(spare)] if spare else [])])
             yield f"      4'd{gen.tensor_id}: host_rdata <= {row};"
         yield "      default: host_rdata <= 0;"
         yield "    endcase"
@@ -191,6 +191,11 @@ def _slice(name: str, position: int, width: int, places: int) -> str:
 def _concatenated(words: list[str]) -> str:
     """Words as one vector, the first in the lowest bits."""
     return "{" + ", ".join(reversed(words)) + "}"
+
+
+def _zeros(width: int) -> str:
+    # Verilator takes no literal above 65,536 bits.
+    return f"{{{width}{{1'b0}}}}"
 
 
 def _instance(module: str, name: str, ports: Mapping[str, str]) -> str:
