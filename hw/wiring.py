@@ -194,8 +194,9 @@ def _concatenated(words: list[str]) -> str:
 
 
 def _zeros(width: int) -> str:
-    # Verilator takes no literal above 65,536 bits.
-    return f"{{{width}{{1'b0}}}}"
+    # Verilator takes no literal above 65,536 bits and suspects replications above 8,192.
+    whole, rest = divmod(width, 8192)
+    return ", ".join(["{8192{1'b0}}"] * whole + [f"{{{rest}{{1'b0}}}}"] * bool(rest))
 
 
 def _instance(module: str, name: str, ports: Mapping[str, str]) -> str:

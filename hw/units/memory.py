@@ -35,7 +35,8 @@ class Bank(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.words = words = Memory(shape=self.width, depth=self.depth, init=[])
+        # A memory of one word would have an address of no bits.
+        m.submodules.words = words = Memory(shape=self.width, depth=max(2, self.depth), init=[])
         write, read = words.write_port(), words.read_port(domain="sync")
         m.d.comb += self.q.eq(read.data)
         if self.array_writes:

@@ -35,6 +35,7 @@ CASES = (
     Case("weight-stationary-spilled", "gemm:m=9,n=7,k=10", {"k": 4, "n": 4}, (1, 1), "k n m"),
     Case("tree", "gemm:m=9,n=7,k=10", {"k": 5, "n": 2}, (0, 0), "m n k"),
     Case("sliding-window", "conv2d:n=1,oc=3,ic=2,h=6,w=6", {"oh": 3, "ow": 3}, (0, 0), "n oc oh ow ic kh kw"),
+    Case("one-word-banks", "gemm:m=4,n=4,k=3", {"m": 4, "n": 4}, (1, 1), "m n k"),
     Case("three-factors", "mttkrp:i=5,j=6,k=4,l=3", {"i": 3, "j": 2, "l": 2}, (1, 0, 1), "i j k l"),
 )
 
