@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from dataflow.architecture import Plan
+from dataflow.banking import Banking
 from dataflow.dataflow import Point
 from dataflow.feed import Feed, minus
 from reports.charts import svg_of
@@ -40,13 +42,17 @@ def array_figure(plan: Plan) -> Figure:
     for feed_number, feed in enumerate(plan.feeds):
         _draw_feed(axes, plan, feed, feed_number, scale)
     _draw_output(axes, plan, scale)
+    margin = _Margin()
+    for number, part in enumerate((*plan.feeds, plan.drain)):
+        colour = OUTPUT if part is plan.drain else COLOURS[number % len(COLOURS)]
+        _draw_banks(axes, plan, part.banking, colour, margin)
     for unit in plan.dataflow.units:
         _draw_unit(axes, plan, unit, size if rows * columns <= 100 else 0)
     for k in range(slices):
         if slices > 1:
             x, y = _where(plan, (k, 0, 0))
-            axes.text(x - 0.4, y + 1.35, f"{plan.dataflow.space[0][0]} = {k}", fontsize=8, color="#555555")
-    _label_axes(axes, plan)
+            axes.text(x - 0.4, y + 1.5, f"{plan.dataflow.space[0][0]} = {k}", fontsize=8, color="#555555")
+    _label_axes(axes, plan, margin)
     _legend(axes, plan)
     axes.autoscale_view()
     return figure
@@ -155,12 +161,59 @@ def _port(axes: Axes, plan: Plan, unit: Point, colour: str, number: int, *, inco
     )
 
 
-def _label_axes(axes: Axes, plan: Plan) -> None:
+@dataclass
+class _Margin:
+    """How far the banks reach beyond the array, to the left and above."""
+
+    left: float = 0.55
+    top: float = 0.55
+
+
+def _draw_banks(axes: Axes, plan: Plan, banking: Banking, colour: str, margin: _Margin) -> None:
+    """Banks as squares: beside the edge that their ports lie on, behind a switch, or at their unit."""
+    units = [unit for unit, _ in banking.ports]
+    shape = plan.dataflow.shape
+    if banking.switched:
+        margin.left += 0.55
+        rows = _plane(shape)[0]
+        axes.add_patch(_box(-margin.left + 0.17, -(rows - 1) / 2, 0.1, rows - 0.4, colour, 0.45))
+        shown = min(banking.total, max(2, 2 * rows))
+        for k in range(shown):
+            y = -(rows - 1) / 2 + ((k + 0.5) / shown - 0.5) * (rows - 0.4)
+            axes.add_patch(_box(-margin.left - 0.08, y, 0.2, min(0.2, 0.7 * (rows - 0.4) / shown), colour, 0.9))
+        margin.left += 0.1
+    elif len(shape) == 2 and len(units) < len(plan.dataflow.units) and all(unit[-1] == 0 for unit in units):
+        margin.left += 0.4
+        for unit in units:
+            y = _where(plan, unit)[1]
+            axes.add_patch(_box(-margin.left, y, 0.26, 0.26, colour, 0.9))
+            axes.plot([-margin.left + 0.13, -0.26], [y, y], color=colour, linewidth=0.7, zorder=1)
+    elif len(shape) == 1 or (len(shape) == 2 and all(unit[0] == 0 for unit in units)):
+        margin.top += 0.4
+        for unit in units:
+            x = _where(plan, unit)[0]
+            axes.add_patch(_box(x, margin.top, 0.26, 0.26, colour, 0.9))
+            axes.plot([x, x], [margin.top - 0.13, 0.26], color=colour, linewidth=0.7, zorder=1)
+    else:
+        for unit in units:
+            x, y = _where(plan, unit)
+            axes.add_patch(_box(x + 0.42, y - 0.36, 0.13, 0.13, colour, 0.9))
+
+
+def _box(x: float, y: float, width: float, height: float, colour: str, strength: float) -> Rectangle:
+    return Rectangle(
+        (x - width / 2, y - height / 2), width, height, facecolor=colour, alpha=strength, edgecolor="none", zorder=3
+    )
+
+
+def _label_axes(axes: Axes, plan: Plan, margin: _Margin) -> None:
     space = plan.dataflow.space
     rows, columns = _plane(plan.dataflow.shape)
-    axes.text((columns - 1) / 2, 0.72, f"{space[-1][0]} →", ha="center", fontsize=9, color="#333333")
+    above, beside, middle = margin.top + 0.35, -margin.left - 0.35, -(rows - 1) / 2
+    axes.text((columns - 1) / 2, above, f"{space[-1][0]} →", ha="center", fontsize=9, color="#333333")
     if len(space) > 1:
-        axes.text(-0.75, -(rows - 1) / 2, f"{space[-2][0]} →", va="center", fontsize=9, rotation=-90, color="#333333")
+        text = f"{space[-2][0]} →"
+        axes.text(beside, middle, text, ha="right", va="center", fontsize=9, rotation=-90, color="#333333")
 
 
 def _legend(axes: Axes, plan: Plan) -> None:
@@ -171,7 +224,13 @@ def _legend(axes: Axes, plan: Plan) -> None:
     drain = plan.drain
     handles.append(Line2D([], [], color=OUTPUT, marker="^", markersize=5, label=f"{drain.access}: {drain.banking}"))
     handles.append(
-        Line2D([], [], color="#888888", linestyle="-", label="arrow: one hop in time; plain line: same cycle")
+        Line2D(
+            [],
+            [],
+            color="#888888",
+            linestyle="-",
+            label="square: bank; triangle: port; arrow: one hop in time; line: same cycle",
+        )
     )
     if any(feed.delayed for feed in plan.feeds):
         handles.append(Line2D([], [], color="#888888", linestyle=(0, (3, 2)), label="delayed link"))
