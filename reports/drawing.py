@@ -43,9 +43,9 @@ def array_figure(plan: Plan) -> Figure:
         _draw_feed(axes, plan, feed, feed_number, scale)
     _draw_output(axes, plan, scale)
     margin = _Margin()
-    for number, part in enumerate((*plan.feeds, plan.drain)):
-        colour = OUTPUT if part is plan.drain else COLOURS[number % len(COLOURS)]
-        _draw_banks(axes, plan, part.banking, colour, margin)
+    for number, feed in enumerate(plan.feeds):
+        _draw_banks(axes, plan, feed.banking, COLOURS[number % len(COLOURS)], margin)
+    _draw_banks(axes, plan, plan.drain.banking, OUTPUT, margin)
     for unit in plan.dataflow.units:
         _draw_unit(axes, plan, unit, size if rows * columns <= 100 else 0)
     for k in range(slices):
