@@ -38,9 +38,10 @@ def _nest(name: str, loops: str, body: str, shapes: str = "", padded: str = "") 
     return parse("\n".join(lines) + "\n").nest
 
 
-def gemm(m: int, n: int, k: int) -> Nest:
-    """``C = A B``, row-major."""
-    return _nest("gemm", f"m: {m}, n: {n}, k: {k}", "C[m, n] += A[m, k] * B[k, n]")
+def gemm(m: int, n: int, k: int, *, columns: bool = False) -> Nest:
+    """``C = A B``, row-major, or with B stored by columns."""
+    right = "B[n, k]" if columns else "B[k, n]"
+    return _nest("gemm", f"m: {m}, n: {n}, k: {k}", f"C[m, n] += A[m, k] * {right}")
 
 
 def conv(n: int, c: int, k: int, size: int, r: int, stride: int = 1) -> Nest:
@@ -76,6 +77,7 @@ def cases() -> tuple[Case, ...]:
         Case("gemm-4096-bf16", gemm(4096, 4096, 4096), "bfloat16", "cublas"),
         Case("gemm-4096-fp16", gemm(4096, 4096, 4096), "float16", "cublas"),
         Case("gemm-4096-int8", gemm(4096, 4096, 4096), "int8", "cublas"),
+        Case("gemm-4096-int8-columns", gemm(4096, 4096, 4096, columns=True), "int8", "cublas"),
         Case("gemm-128-bf16", gemm(128, 128, 128), "bfloat16", "cublas"),
         Case("gemm-4608x12288x3072-bf16", gemm(4608, 12288, 3072), "bfloat16", "cublas"),
         Case("conv3x3-64ch-56-n32-bf16", conv(32, 64, 64, 56, 3), "bfloat16", "cudnn"),
@@ -91,6 +93,8 @@ def peer(torch: Any, case: Case, tensors: dict[str, Any]) -> Callable[[], Any]:
     """The stock operator on the same tensors, in the storage it likes best; its result has the nest's layout."""
     if case.nest.name == "gemm":
         a, b = tensors["A"], tensors["B"]
+        if case.nest.inputs[1].index[0].loops == ("n",):
+            b = b.t()
         if case.dtype != "int8":
             return lambda: torch.matmul(a, b)
         # cuBLAS multiplies int8 fastest with the right operand stored by columns.
