@@ -39,6 +39,11 @@ class Plan:
     def extents(self) -> dict[str, int]:
         return dict(self.limits)
 
+    @property
+    def gates(self) -> bool:
+        """True if some iterations have to be switched off in the functional unit."""
+        return bool(self.gated or self.nest.guards)
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -93,8 +98,8 @@ def build(
         repeats = sum(o == access.tensor or o.startswith(f"{access.tensor}_again") for o in operands)
         operands.append(access.tensor if not repeats else f"{access.tensor}_again{repeats}")
     feeds = tuple(
-        feed(nest, access, operand, dataflow, extents, costs or LinkCosts())
-        for access, operand in zip(nest.inputs, operands, strict=True)
+        feed(nest, access, operand, slot, dataflow, extents, costs or LinkCosts())
+        for slot, (access, operand) in enumerate(zip(nest.inputs, operands, strict=True))
     )
     output = drain(nest, dataflow, extents)
     for part, access in ((output.banking, nest.output), *((f.banking, f.access) for f in feeds)):

@@ -13,6 +13,39 @@ from dataflow.reuse import dot, space_matrix, time_matrix
 from workloads.nest import Access
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """What a switch between ports and banks does, whatever tensor it serves.
+
+    Attributes
+    ----------
+    counts : tuple of int
+        Banks along each tensor dimension.
+    rotating : tuple of bool
+        Dimensions along which ports move over the banks, by a digit that changes with time.
+    first : tuple of int
+        Constant rotation in the dimensions that do not.
+    """
+
+    counts: Point
+    rotating: tuple[bool, ...]
+    first: Point
+
+    @property
+    def grid(self) -> tuple[Point, ...]:
+        """Bank indices, row-major."""
+        return tuple(product(*(range(n) for n in self.counts)))
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """The rotating dimensions."""
+        return tuple(r for r, turns in enumerate(self.rotating) if turns)
+
+    def digit_bits(self, dimension: int) -> int:
+        """Bits of the bank digit."""
+        return (self.counts[dimension] - 1).bit_length()
+
+
 @dataclass(frozen=True)
 class Banking:
     """Element ``d`` lives in bank ``(d_r / g_r) mod n_r`` (each dimension r), at in-bank coordinate
@@ -56,6 +89,11 @@ class Banking:
     def first(self) -> Point:
         """Bank digit of ``origin``: where port offset 0 finds its bank at time 0."""
         return tuple((o // g) % n for o, g, n in zip(self.origin, self.granularity, self.counts, strict=True))
+
+    @property
+    def switch(self) -> Switch:
+        still = tuple(0 if turns else f for f, turns in zip(self.first, self.rotating, strict=True))
+        return Switch(self.counts, self.rotating, still)
 
     def bank(self, element: Point) -> Point:
         return tuple((d // g) % n for d, g, n in zip(element, self.granularity, self.counts, strict=True))

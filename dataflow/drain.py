@@ -64,6 +64,8 @@ class Drain:
 
     Attributes
     ----------
+    operand : str
+        Unique name; the tensor's.
     stages : tuple of Stage
     collectors : tuple of Point
         Units where the spatial reduction ends and the ports are.
@@ -80,6 +82,7 @@ class Drain:
         Spatial loops that fix the element: a port writes only inside their extents.
     """
 
+    operand: str
     access: Access
     stages: tuple[Stage, ...]
     collectors: tuple[Point, ...]
@@ -118,6 +121,7 @@ def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
     # Where elements have no plain home, any step of a loop outside the held ones may come back to one.
     gap_level = outer - 1 if start == "memory" else last_idle
     return Drain(
+        operand=access.tensor,
         access=access,
         stages=stages,
         collectors=points,

@@ -35,6 +35,8 @@ class Feed:
     ----------
     operand : str
         Unique name; the tensor's, numbered where one tensor is read twice.
+    slot : int
+        Which factor of the functional unit it is, counted from 0.
     direct : tuple of Step
         Direct steps in use, cheapest first.
     delayed : tuple of Step
@@ -46,6 +48,7 @@ class Feed:
     """
 
     operand: str
+    slot: int
     access: Access
     direct: tuple[Step, ...]
     delayed: tuple[Step, ...]
@@ -85,7 +88,13 @@ def plus(a: Point, b: Point) -> Point:
 
 
 def feed(
-    nest: Nest, access: Access, operand: str, dataflow: Dataflow, extents: Mapping[str, int], costs: LinkCosts
+    nest: Nest,
+    access: Access,
+    operand: str,
+    slot: int,
+    dataflow: Dataflow,
+    extents: Mapping[str, int],
+    costs: LinkCosts,
 ) -> Feed:
     """Choose the sources of one operand."""
     parents = direct_parents(dataflow, direct_steps(access, dataflow))
@@ -93,6 +102,7 @@ def feed(
     held = stationary_loops(access, dataflow, extents)
     return Feed(
         operand=operand,
+        slot=slot,
         access=access,
         direct=tuple(dict.fromkeys(step for step in parents.values() if step)),
         delayed=_delayed(access, dataflow, extents, roots, held, costs),

@@ -10,6 +10,7 @@ from dataflow.architecture import Architecture
 from hw.design import Design
 from hw.emit import emit
 from hw.lower import lower
+from hw.merge import merge
 from hw.manifest import Manifest, manifest
 from hw.netlist import Netlist, check
 from hw.passes.delay_matching import match_delays
@@ -18,7 +19,9 @@ from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
 
 Pass = Callable[[Netlist], Netlist]
-PASSES: tuple[Pass, ...] = (infer_widths, balance_reductions, match_delays)
+# Passes over one dataflow come before fusion, all others after it.
+PLAN_PASSES: tuple[Pass, ...] = (infer_widths, balance_reductions)
+PASSES: tuple[Pass, ...] = (*PLAN_PASSES, match_delays)
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,32 @@ def generate(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> 
 
 def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> Design:
     """Lower and run the passes, checking between them and recording what each one changed."""
-    safe = replace(architecture, name=verilog_name(architecture.name))
-    netlist, generators = lower(safe)
-    check(netlist, after="lowering")
-    netlist = replace(netlist, statistics=(measure(netlist, "lowering"),))
+    name = verilog_name(architecture.name)
+    plans = architecture.plans
+    factors, gate = max(len(plan.feeds) for plan in plans), any(plan.gates for plan in plans)
+    lowered = [lower(plan, name, factors=factors, gate=gate) for plan in plans]
+    netlists = [netlist for netlist, _ in lowered]
+    for netlist in netlists:
+        check(netlist, after="lowering")
+    early = [apply for apply in passes if apply in PLAN_PASSES]
+    recorded = [merge(netlists, name)]
+    for apply in early:
+        netlists = [apply(netlist) for netlist in netlists]
+        for netlist in netlists:
+            check(netlist, after=apply.__name__)
+        recorded.append(merge(netlists, name))
+    merged = recorded[-1]
+    names = ["lowering", *(apply.__name__ for apply in early)]
+    statistics = tuple(measure(each.netlist, step) for each, step in zip(recorded, names, strict=True))
+    netlist = replace(merged.netlist, statistics=statistics)
+    check(netlist, after="merging")
     for apply in passes:
+        if apply in PLAN_PASSES:
+            continue
         netlist = apply(netlist)
         check(netlist, after=apply.__name__)
         netlist = replace(netlist, statistics=(*netlist.statistics, measure(netlist, apply.__name__)))
-    return Design(netlist, generators)
+    return Design(netlist, tuple(generators for _, generators in lowered), merged.placements)
 
 
 def verilog_name(text: str) -> str:

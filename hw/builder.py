@@ -29,7 +29,10 @@ class Builder:
         self.weights = time_weights(self.dataflow.time_extents(plan.extents))
 
     def region(self, name: str, points: Iterable[Point], *, skewed: bool) -> None:
-        self.regions[name] = Region(name, tuple(points), skewed)
+        """``skewed``: the point ``s`` runs ``skew . s`` cycles after the control; otherwise with the control."""
+        found = tuple(points)
+        offsets = tuple(self.dataflow.skew_cycles(p) if skewed else 0 for p in found)
+        self.regions[name] = Region(name, found, (offsets,))
 
     def add(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+from dataflow.banking import Switch
 from dataflow.dataflow import Point
 from hw.generators import Generator
 
@@ -13,9 +14,7 @@ def port_carry(gen: Generator, offset: Point) -> Point:
     return tuple(int(f + o >= n) for f, o, n in zip(gen.banking.first, offset, gen.banking.counts, strict=True))
 
 
-def all_carries(gen: Generator) -> tuple[Point, ...]:
+def all_carries(switch: Switch) -> tuple[Point, ...]:
     """Every combination of carries that some bank of a switched set may need."""
-    options = [
-        (0, 1) if turns or first else (0,) for turns, first in zip(gen.banking.rotating, gen.banking.first, strict=True)
-    ]
+    options = [(0, 1) if turns or first else (0,) for turns, first in zip(switch.rotating, switch.first, strict=True)]
     return tuple(product(*options))

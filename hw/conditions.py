@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Level = int
 
@@ -43,9 +43,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """Iteration ``size * t + position`` of a spatial loop lies below its extent."""
+    """The iteration at a position of an array axis lies below the extent of the axis' loop."""
 
-    loop: str
+    level: Level
+    axis: int
     position: int
 
 
@@ -64,6 +65,7 @@ class GuardHolds:
 
     index: int
     positions: tuple[tuple[str, int], ...]
+    mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,27 @@ class Digit:
 
     generator: str
     dimension: int
+    bits: int
 
 
 Condition = Step | Zero | Last | AtLeast | Flag | Inside | InRange | GuardHolds | All | NoneOf
 Value = Condition | Address | Digit
+
+
+@dataclass(frozen=True, slots=True)
+class ByMode:
+    """A value for each mode; modes that are left out do not care."""
+
+    values: tuple[tuple[int, Value], ...]
+
+
+def aligned(value: Value, levels_outside: int, mode: int) -> Value:
+    """The same value where further time loops stand outside those it names, and in another mode."""
+    match value:
+        case Zero() | Last() | AtLeast() | Inside():
+            return replace(value, level=value.level + levels_outside)
+        case All(terms) | NoneOf(terms):
+            return replace(value, terms=tuple(aligned(t, levels_outside, mode) for t in terms))  # type: ignore[misc]
+        case GuardHolds():
+            return replace(value, mode=mode)
+    return value

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from dataflow.cycles import Timing
 from dataflow.dataflow import Point
-from hw.generators import Generator
+from hw.generators import AddressUnit, Generator
 from hw.kinds import Kind, Structure, structure
 from hw.netlist import Netlist, Node
 from hw.registers import Register, design_registers, fifo_depths
@@ -21,10 +21,19 @@ def unit_name(name: str, point: Point) -> str:
 
 @dataclass(frozen=True)
 class Design:
-    """Everything that emission, manifest and driver read."""
+    """Everything that emission, manifest and driver read.
+
+    Attributes
+    ----------
+    generators : tuple of tuple of Generator
+        By mode: the addresses of each bank set in use.
+    placements : tuple of mapping
+        By mode and bank set: the memory that serves as each bank; in order where left out.
+    """
 
     netlist: Netlist
-    generators: tuple[Generator, ...]
+    generators: tuple[tuple[Generator, ...], ...]
+    placements: tuple[Mapping[str, tuple[int, ...]], ...] = ({},)
 
     @property
     def name(self) -> str:
@@ -47,59 +56,76 @@ class Design:
         return {kind: self.module(name) for kind, name in self.structure.names().items()}
 
     @cached_property
-    def generator(self) -> Mapping[str, Generator]:
-        return {g.name: g for g in self.generators}
+    def units(self) -> tuple[AddressUnit, ...]:
+        """The address generator of each bank set, in order of the sets' numbers."""
+        numbers = sorted({(g.tensor_id, g.name) for found in self.generators for g in found})
+        return tuple(
+            AddressUnit(tuple(next((g for g in found if g.name == name), None) for found in self.generators))
+            for _, name in numbers
+        )
 
     @cached_property
-    def bank_of(self) -> dict[str, Generator]:
+    def unit(self) -> Mapping[str, AddressUnit]:
+        return {u.name: u for u in self.units}
+
+    @cached_property
+    def bank_of(self) -> dict[str, AddressUnit]:
         """Regions whose points hold a bank."""
-        return {f"{g.name}_bank": g for g in self.generators}
+        return {f"{u.name}_bank": u for u in self.units}
 
     @cached_property
     def registers(self) -> tuple[Register, ...]:
-        return design_registers(self.netlist, self.generators)
+        return design_registers(self.netlist, self.units, self.most_drain_cycles)
 
     @cached_property
-    def timing(self) -> Timing:
-        """Distances between control, read-back and write."""
-        output = self.netlist.plan.drain.access.tensor
-        label = self.netlist.label
-        write = label[f"{output}_write"]
-        read = label.get(f"{output}_read")
-        return Timing(write, 0 if read is None else write + 1 - read)
+    def timings(self) -> tuple[Timing, ...]:
+        """By mode, distances between control, read-back and write."""
+        found = []
+        for plan, label in zip(self.netlist.plans, self.netlist.label, strict=True):
+            write = label[f"{plan.drain.operand}_write"]
+            read = label.get(f"{plan.drain.operand}_read")
+            found.append(Timing(write, 0 if read is None else write + 1 - read))
+        return tuple(found)
 
-    def bank_bits(self, gen: Generator) -> int:
+    def drain_cycles(self, mode: int) -> int:
+        """Cycles from the last time step to the write of its result."""
+        return self.netlist.plans[mode].dataflow.most_skew_cycles + self.timings[mode].write_cycles
+
+    @cached_property
+    def most_drain_cycles(self) -> int:
+        return max(self.drain_cycles(mode) for mode in self.netlist.modes)
+
+    def bank_bits(self, unit: AddressUnit | Generator) -> int:
         """Bits of a word in the banks of a set."""
-        node = self.netlist.node.get(f"{gen.name}_write") or self.netlist.node[f"{gen.name}_read"]
+        node = self.netlist.node.get(f"{unit.name}_write") or self.netlist.node[f"{unit.name}_read"]
         return node.width_bits
 
-    def bank_index(self, gen: Generator, point: Point) -> int:
+    def placement(self, mode: int, gen: Generator) -> tuple[int, ...]:
+        """The memory that serves as each bank, in the banks' row-major order."""
+        return self.placements[mode].get(gen.name, tuple(range(gen.banking.total)))
+
+    def bank_index(self, unit: AddressUnit, point: Point) -> int:
         """Position of the bank at a point in a host row."""
+        if len(self.netlist.plans) > 1:
+            return point[0]
+        (gen,) = unit.members
+        assert gen is not None
         if gen.banking.switched:
             return gen.banking.flat(point)
-        return gen.banking.flat(gen.banking.port_bank(self._offsets[gen.name][point]))
+        return gen.banking.flat(gen.banking.port_bank(dict(gen.banking.ports)[point]))
 
     @cached_property
     def host_bits(self) -> int:
         """Width of a row at the host port."""
-        return max(self.bank_bits(g) * g.banking.total for g in self.generators)
+        return max(self.bank_bits(u) * u.banks for u in self.units)
 
     def place(self, node: Node, point: Point) -> int:
         """Position of a point in the vector that a composite node drives."""
-        if node.op == "control":
-            return self._positions[node.region][point]
-        gen = self.generator[str(node.parameter("generator"))]
-        if dict(node.parameters).get("towards") == "ports":
-            return gen.banking.flat(self._offsets[gen.name][point])
-        return gen.banking.flat(point)
+        return self._positions[node.region][point]
 
     @cached_property
     def _positions(self) -> dict[str, dict[Point, int]]:
         return {r.name: {p: k for k, p in enumerate(r.points)} for r in self.netlist.regions}
-
-    @cached_property
-    def _offsets(self) -> dict[str, dict[Point, Point]]:
-        return {g.name: dict(g.banking.ports) for g in self.generators}
 
     @cached_property
     def composite(self) -> dict[str, str]:

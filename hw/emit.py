@@ -10,6 +10,7 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 
+from dataflow.banking import Switch
 from hw.carries import all_carries
 from hw.design import Design
 from hw.units.memory import Bank
@@ -27,25 +28,33 @@ def emit(design: Design) -> str:
 
 def _modules(design: Design) -> Iterator[tuple[str, Component]]:
     banks: dict[str, tuple[str, int, int]] = {}
-    for gen in design.generators:
-        read = f"{gen.name}_read" in design.netlist.node
-        write = f"{gen.name}_write" in design.netlist.node
-        width = design.bank_bits(gen)
-        name = design.module(f"{gen.name}_memory")
-        yield name, Bank(width, gen.depth, array_writes=write, array_reads=read)
-        banks[f"{gen.name}_bank"] = (name, width, gen.depth)
+    for unit in design.units:
+        read = f"{unit.name}_read" in design.netlist.node
+        write = f"{unit.name}_write" in design.netlist.node
+        width = design.bank_bits(unit)
+        name = design.module(f"{unit.name}_memory")
+        yield name, Bank(width, unit.depth, array_writes=write, array_reads=read)
+        banks[f"{unit.name}_bank"] = (name, width, unit.depth)
     for kind, name in design.kind_name.items():
         yield name, PointModule(kind, banks.get(kind.region))
     for node_name, name in design.composite.items():
         node = design.netlist.node[node_name]
-        gen = design.generator[str(node.parameter("generator"))]
+        switch = node.parameter("switch")
+        assert isinstance(switch, Switch)
         if node.op == "spread":
-            yield name, Spread(gen, all_carries(gen))
+            yield name, Spread(switch, node.width_bits, all_carries(switch))
         else:
-            yield name, Rotator(gen, node.width_bits, towards_banks=node.parameter("towards") == "banks")
+            yield name, Rotator(switch, node.width_bits, towards_banks=node.parameter("towards") == "banks")
     yield (
         design.module("control"),
-        Sequencer(design.netlist, design.generators, design.registers, design.fifos, design.timing.write_cycles),
+        Sequencer(
+            design.netlist,
+            design.units,
+            design.registers,
+            design.fifos,
+            design.most_drain_cycles,
+            design.structure.mode_sets,
+        ),
     )
 
 

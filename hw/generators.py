@@ -16,7 +16,7 @@ from workloads.nest import Access, Nest
 
 @dataclass(frozen=True)
 class Generator:
-    """The address generator of one operand or of the output.
+    """The addresses of one operand or of the output in one mode.
 
     Attributes
     ----------
@@ -51,6 +51,89 @@ class Generator:
         """Bits below the bank digit."""
         return (self.banking.granularity[dimension] - 1).bit_length()
 
+    def low_bits(self, dimension: int) -> int:
+        """Bits of a coordinate modulo its banks."""
+        return self.digit_bits(dimension) + self.phase_bits(dimension)
+
+    @property
+    def turning(self) -> tuple[int, ...]:
+        """Dimensions in which a port may lie one row of banks further than port offset 0."""
+        return tuple(
+            r for r, turns in enumerate(self.banking.rotating) if turns or self.banking.first[r] > 0
+        )
+
+
+@dataclass(frozen=True)
+class AddressUnit:
+    """The address generator of a bank set: what it needs for all modes together.
+
+    Attributes
+    ----------
+    members : tuple of Generator or None
+        What it does in each mode; None where the bank set is not used.
+    """
+
+    members: tuple[Generator | None, ...]
+
+    @property
+    def _present(self) -> tuple[Generator, ...]:
+        return tuple(m for m in self.members if m is not None)
+
+    @property
+    def name(self) -> str:
+        return self._present[0].name
+
+    @property
+    def tensor_id(self) -> int:
+        return self._present[0].tensor_id
+
+    @property
+    def tensor(self) -> str:
+        """The tensors that use the bank set, one name for each different one."""
+        return "/".join(dict.fromkeys(m.access.tensor for m in self._present))
+
+    @property
+    def depth(self) -> int:
+        return max(m.depth for m in self._present)
+
+    @property
+    def banks(self) -> int:
+        """Memories in the set."""
+        return max(m.banking.total for m in self._present)
+
+    @property
+    def address_bits(self) -> int:
+        return max(m.address_bits for m in self._present)
+
+    @property
+    def coordinate_bits(self) -> int:
+        return max(m.coordinate_bits for m in self._present)
+
+    @property
+    def ranged(self) -> tuple[int, ...]:
+        return tuple(sorted({r for m in self._present for r in m.ranged}))
+
+    @property
+    def rotating(self) -> tuple[int, ...]:
+        return tuple(sorted({r for m in self._present for r in m.rotating}))
+
+    @property
+    def turning(self) -> tuple[int, ...]:
+        """Dimensions in which a port may lie one row of banks further than port offset 0."""
+        return tuple(sorted({r for m in self._present for r in m.turning}))
+
+    def low_bits(self, dimension: int) -> int:
+        """Bits of a coordinate modulo its banks: the bank digit and what lies below it."""
+        return max(m.low_bits(dimension) for m in self._present if dimension in m.rotating)
+
+    def digit_modes(self, dimension: int) -> dict[int, tuple[int, ...]]:
+        """Widths of the bank digit, each with the modes that use it."""
+        found: dict[int, list[int]] = {}
+        for mode, m in enumerate(self.members):
+            if m is not None and dimension in m.rotating and m.phase_bits(dimension):
+                found.setdefault(m.digit_bits(dimension), []).append(mode)
+        return {bits: tuple(modes) for bits, modes in sorted(found.items())}
+
 
 def generator(
     name: str,
@@ -84,7 +167,13 @@ def _given_shapes(nest: Nest) -> dict[str, tuple[int, ...]]:
 
 
 def generator_registers(
-    gen: Generator, dataflow: Dataflow, extents: Mapping[str, int], held: Window, shape: Sequence[int] | None
+    unit: AddressUnit,
+    gen: Generator,
+    levels_outside: int,
+    dataflow: Dataflow,
+    extents: Mapping[str, int],
+    held: Window,
+    shape: Sequence[int] | None,
 ) -> dict[str, int]:
     """Values of the generator's run-time registers for one run.
 
@@ -93,7 +182,9 @@ def generator_registers(
     ``delta``, that is its own stride less the way back of all loops inside it; the constant part of ``f``'s move goes
     into a register, carries of the bank digit are added by the hardware.
 
-    ``shape`` is what coordinates are compared with; None compares them with the window itself.
+    ``shape`` is what coordinates are compared with; None compares them with the window itself. ``levels_outside``
+    counts the time loops of the hardware outside the dataflow's own. A coordinate modulo fewer banks than the hardware
+    has room for is kept at the upper end of its register, so that carries leave at the same place.
     """
     banking, name = gen.banking, gen.name
     strides = bank_strides(bank_extents(banking, held))
@@ -108,7 +199,7 @@ def generator_registers(
         start += p * ((origin // (g * n)) * g + origin % g - below[r])
         values[f"{name}_turn{r}"] = p * g
         if banking.rotating[r]:
-            values[f"{name}_low{r}"] = origin % (g * n)
+            values[f"{name}_low{r}"] = origin % (g * n) << _spare(unit, gen, r)
         if r in gen.ranged:
             constant = gen.access.index[r].constant
             values[f"{name}_at{r}"] = constant - held.low[r] if shape is None else constant + held.base[r]
@@ -121,10 +212,14 @@ def generator_registers(
             if banking.rotating[r]:
                 low = delta % (g * n)
                 total += p * ((delta // (g * n)) * g + low % g)
-                values[f"{name}_low{r}_by{k}"] = low
+                values[f"{name}_low{r}_by{k + levels_outside}"] = low << _spare(unit, gen, r)
             else:
                 total += p * (delta // n)
             if r in gen.ranged:
-                values[f"{name}_at{r}_by{k}"] = delta
-        values[f"{name}_by{k}"] = total
+                values[f"{name}_at{r}_by{k + levels_outside}"] = delta
+        values[f"{name}_by{k + levels_outside}"] = total
     return values
+
+
+def _spare(unit: AddressUnit, gen: Generator, dimension: int) -> int:
+    return unit.low_bits(dimension) - gen.low_bits(dimension)

@@ -6,14 +6,47 @@ Points of a region that look alike share one kind, so that text grows with the n
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from dataflow.dataflow import Point
-from hw.netlist import Netlist, Node
+from hw.netlist import Arc, Netlist, Node
 
-# Nodes with a vector for all points of their region; each is one module instance.
-COMPOSITE = ("control", "rotate", "spread")
+# Nodes with a vector for all points of their region, outside the modules of points.
+COMPOSITE = ("control", "launch", "rotate", "spread")
+
+# What an operand is worth where a mode does not bring it: a link not in use, a sum that begins, a factor left out.
+NEUTRAL = {"load": 1, "bit": 1, "factor": 1}
+
+# Operands of a stationary register or a wire that exclude each other.
+SOURCES = ("port", "hop", "broadcast")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where an operand comes from in some of the modes.
+
+    Attributes
+    ----------
+    modes : tuple of int
+    local : str or None
+        Producing node of the same point.
+    registers : int
+        Registers between a local producer and the consumer.
+    port : str or None
+        Port of the module through which it comes from outside.
+    constant : int
+        Its value where it has no source.
+    """
+
+    modes: tuple[int, ...]
+    width_bits: int
+    signed: bool
+    local: str | None = None
+    registers: int = 0
+    port: str | None = None
+    constant: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +55,8 @@ class Operand:
 
     Attributes
     ----------
-    local : str or None
-        Producing node of the same point; None for a port of the module.
-    registers : int
-        Registers between a local producer and the consumer.
+    choices : tuple of Choice
+        The sources that the modes choose from.
     fifo : str or None
         Programmable delay in front of the consumer.
     """
@@ -33,8 +64,7 @@ class Operand:
     role: str
     width_bits: int
     signed: bool
-    local: str | None
-    registers: int
+    choices: tuple[Choice, ...]
     fifo: str | None
     fifo_depth: int
 
@@ -45,10 +75,6 @@ class Use:
 
     node: Node
     operands: tuple[Operand, ...]
-
-    def port(self, operand: Operand) -> str:
-        """Name of the module port that brings an operand from outside."""
-        return f"{self.node.name}_{operand.role}"
 
 
 # Compared by identity: equal kinds are made one object, and hashing their nodes would cost more than all else.
@@ -72,11 +98,25 @@ class Kind:
         lengths: dict[str, int] = defaultdict(int)
         for use in self.uses:
             for operand in use.operands:
-                if operand.local:
-                    lengths[operand.local] = max(lengths[operand.local], operand.registers)
+                for choice in operand.choices:
+                    if choice.local:
+                        lengths[choice.local] = max(lengths[choice.local], choice.registers)
         for name, registers in self.exports:
             lengths[name] = max(lengths[name], registers)
         return dict(lengths)
+
+    @cached_property
+    def mode_sets(self) -> tuple[tuple[int, ...], ...]:
+        """Sets of modes that the module has to tell apart."""
+        return tuple(
+            dict.fromkeys(
+                choice.modes
+                for use in self.uses
+                for operand in use.operands
+                if len(operand.choices) > 1
+                for choice in operand.choices
+            )
+        )
 
     @cached_property
     def clocked(self) -> bool:
@@ -98,6 +138,9 @@ class Wire:
     beyond: int
 
 
+Choices = tuple[tuple[tuple[int, ...], Wire | None], ...]
+
+
 def composite(node: Node) -> bool:
     """True for nodes that drive one vector for all their points."""
     return node.op in COMPOSITE
@@ -105,10 +148,40 @@ def composite(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Structure:
-    """Kinds of all points, and every wire between modules."""
+    """Kinds of all points, and every wire between modules.
+
+    Attributes
+    ----------
+    kinds : dict of region to point to kind
+    wires : dict of (region, point) to port to wire
+    inputs : dict of composite node to (role, place) to choices
+        Each choice is the modes and the wire that they take, or None where they take 0.
+    """
 
     kinds: dict[str, dict[Point, Kind]]
     wires: dict[tuple[str, Point], dict[str, Wire]]
+    inputs: dict[str, dict[tuple[str, Point], Choices]]
+
+    @cached_property
+    def mode_sets(self) -> tuple[tuple[int, ...], ...]:
+        """Sets of modes that some part of the design has to tell apart."""
+        found: dict[tuple[int, ...], None] = {}
+        for points in self.kinds.values():
+            for kind in dict.fromkeys(points.values()):
+                found |= dict.fromkeys(kind.mode_sets)
+        for places in self.inputs.values():
+            for choices in places.values():
+                if len(choices) > 1:
+                    found |= dict.fromkeys(modes for modes, _ in choices)
+        return tuple(sorted(found))
+
+    def all_wires(self) -> Iterator[Wire]:
+        """Every wire between modules."""
+        for wires in self.wires.values():
+            yield from wires.values()
+        for places in self.inputs.values():
+            for choices in places.values():
+                yield from (wire for _, wire in choices if wire)
 
     def names(self) -> dict[Kind, str]:
         """A short name for each distinct kind, in order of first appearance."""
@@ -129,45 +202,57 @@ def _letters(n: int) -> str:
     return text
 
 
+Slot = tuple[str, Point, str]
+Source = tuple[str, Point, int] | int
+
+
 def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
     """Sort every operand into local, wired or composite, and group points into kinds."""
-    operands: dict[tuple[str, Point], dict[str, list[Operand]]] = defaultdict(lambda: defaultdict(list))
+    sources, fifos = _sources(netlist)
+    taps = _taps(netlist, sources)
     wires: dict[tuple[str, Point], dict[str, Wire]] = defaultdict(dict)
+    inputs: dict[str, dict[tuple[str, Point], Choices]] = defaultdict(dict)
     exports: dict[tuple[str, Point], dict[tuple[str, int], None]] = defaultdict(dict)
-    for node, arc in netlist.arcs():
-        source = netlist.node[arc.source]
-        slack = netlist.slack(node, arc)
-        spans = [(c, p, 0 if arc.fifo else span + slack) for c, p, span in netlist.spans(node, arc)]
-        outer = [(c, p, w) for c, p, w in spans if not _is_local(node, source, c, p)]
-        nearest = min((w for _, _, w in outer), default=0)
-        if composite(source):
-            nearest = 0
-        for consumer, producer, w in outer:
-            key = (node.region, consumer)
-            if composite(node):
-                key = (f"={node.name}", ())
-                port = f"{arc.role}@{','.join(map(str, producer))}" if arc.role == "lane" else arc.role
-            else:
-                port = f"{node.name}_{arc.role}" if arc.role != "bit" else f"{node.name}_bit_{arc.source}"
-            wires[key][port] = Wire(arc.source, producer, nearest, w - nearest)
-            if not composite(source):
-                exports[source.region, producer][arc.source, nearest] = None
+    operands: dict[tuple[str, Point], dict[str, list[Operand]]] = defaultdict(lambda: defaultdict(list))
+
+    def wire(source: tuple[str, Point, int]) -> Wire:
+        name, point, registers = source
+        tap = min(registers, taps[name])
+        if not composite(netlist.node[name]):
+            exports[netlist.node[name].region, point][name, tap] = None
+        return Wire(name, point, tap, registers - tap)
+
+    for (name, point, role), chosen in sources.items():
+        node = netlist.node[name]
         if composite(node):
-            continue
-        outside = {c for c, _, _ in outer}
-        for consumer, _, w in spans:
-            role = arc.role if arc.role != "bit" else f"bit_{arc.source}"
-            operands[node.region, consumer][node.name].append(
-                Operand(
-                    role,
-                    source.width_bits,
-                    source.signed,
-                    None if consumer in outside else arc.source,
-                    0 if consumer in outside else w,
-                    arc.fifo,
-                    fifo_depths[arc.fifo] if arc.fifo else 0,
-                )
+            inputs[name][role, point] = tuple(
+                (modes, None if isinstance(s, int) else wire(s)) for s, modes in chosen.items()
             )
+            continue
+        choices, outside = [], sum(not isinstance(s, int) and not _local(netlist, node, point, s) for s in chosen)
+        for source, modes in chosen.items():
+            if isinstance(source, int):
+                choices.append(Choice(modes, max(1, source.bit_length()), False, constant=source))
+                continue
+            producer = netlist.node[source[0]]
+            if _local(netlist, node, point, source):
+                choice = Choice(modes, producer.width_bits, producer.signed, local=source[0], registers=source[2])
+            else:
+                port = f"{name}_{role}" if outside == 1 else f"{name}_{role}_{len(choices)}"
+                wires[node.region, point][port] = wire(source)
+                choice = Choice(modes, producer.width_bits, producer.signed, port=port)
+            choices.append(choice)
+        fifo = fifos.get((name, role))
+        operands[node.region, point][name].append(
+            Operand(
+                role,
+                max(c.width_bits for c in choices),
+                any(c.signed for c in choices),
+                tuple(choices),
+                fifo,
+                fifo_depths[fifo] if fifo else 0,
+            )
+        )
     kinds: dict[str, dict[Point, Kind]] = {}
     for region in netlist.regions:
         members = [n for n in netlist.nodes if n.region == region.name and not composite(n)]
@@ -177,14 +262,79 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         kinds[region.name] = {}
         for point in region.points:
             present = operands[region.name, point]
-            uses = tuple((n, tuple(present[n.name])) for n in members)
-            taps = tuple(sorted(exports[region.name, point]))
-            look = (tuple(found for _, found in uses), taps)
+            # Of several modes, none may need the node here.
+            uses = tuple((n, tuple(present[n.name])) for n in members if present[n.name])
+            out = tuple(sorted(exports[region.name, point]))
+            look = (tuple((n.name, found) for n, found in uses), out)
             if look not in known:
-                known[look] = Kind(region.name, tuple(Use(n, found) for n, found in uses), taps)
+                known[look] = Kind(region.name, tuple(Use(n, found) for n, found in uses), out)
             kinds[region.name][point] = known[look]
-    return Structure(kinds, dict(wires))
+    return Structure(kinds, dict(wires), dict(inputs))
 
 
-def _is_local(node: Node, source: Node, consumer: Point, producer: Point) -> bool:
-    return node.region == source.region and consumer == producer and not composite(source) and not composite(node)
+def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]], dict[tuple[str, str], str]]:
+    """For each operand of each point: its sources, each with the modes that take it; and the programmable delays."""
+    found: dict[Slot, dict[int, Source]] = defaultdict(dict)
+    fifos: dict[tuple[str, str], str] = {}
+    for node, arc in netlist.arcs():
+        role, slack = _role(node, arc), netlist.slack(node, arc)
+        if arc.fifo:
+            fifos[node.name, role] = arc.fifo
+        for consumer, producer, span in netlist.spans(node, arc):
+            found[node.name, consumer, role][arc.mode] = (arc.source, producer, 0 if arc.fifo else span + slack)
+    used = {(node.name, arc.mode) for node, arc in netlist.arcs() if arc.pairs}
+    chosen: dict[Slot, dict[Source, tuple[int, ...]]] = {}
+    for (name, point, role), by_mode in found.items():
+        node = netlist.node[name]
+        groups: dict[Source, list[int]] = {}
+        for mode, source in by_mode.items():
+            groups.setdefault(source, []).append(mode)
+        careless = []
+        for mode in netlist.modes:
+            if mode in by_mode:
+                continue
+            # A bank must not be written in a mode that does not use it.
+            if role == "enable" or (name, mode) in used and _matters(netlist, node, point, role, mode):
+                groups.setdefault(_neutral(node, role), []).append(mode)
+            else:
+                careless.append(mode)
+        # Where a mode does not care, it takes what most others take.
+        most = max(groups, key=lambda source: len(groups[source]))
+        groups[most] += careless
+        chosen[name, point, role] = {source: tuple(sorted(modes)) for source, modes in groups.items()}
+    return chosen, fifos
+
+
+def _role(node: Node, arc: Arc) -> str:
+    if arc.role == "bit":
+        return f"bit_{arc.source}"
+    return "main" if node.op == "source" and arc.role in SOURCES else arc.role
+
+
+def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -> bool:
+    """True if an operand that a mode does not bring must be neutral there."""
+    return point in netlist.active(node, mode) and not role.startswith("delayed")
+
+
+def _neutral(node: Node, role: str) -> int:
+    if node.op == "multiply" and role == "b":
+        return NEUTRAL["factor"]
+    return NEUTRAL.get(role.split("_")[0], 0)
+
+
+def _taps(netlist: Netlist, sources: Mapping[Slot, Mapping[Source, object]]) -> dict[str, int]:
+    """Registers that stand inside the module of each producer whose value leaves it: those that every sink shares."""
+    least: dict[str, int] = {}
+    for (name, point, _), chosen in sources.items():
+        for source in chosen:
+            if isinstance(source, int) or _local(netlist, netlist.node[name], point, source):
+                continue
+            least[source[0]] = min(least.get(source[0], source[2]), source[2])
+    return {name: 0 if composite(netlist.node[name]) else registers for name, registers in least.items()}
+
+
+def _local(netlist: Netlist, node: Node, point: Point, source: tuple[str, Point, int]) -> bool:
+    producer = netlist.node[source[0]]
+    return (
+        node.region == producer.region and point == source[1] and not composite(producer) and not composite(node)
+    )

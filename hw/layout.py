@@ -70,7 +70,14 @@ def bank_strides(extents: Point) -> Point:
 class Layout:
     """A window of a tensor in its banks.
 
-    A row is one word of every bank, bank 0 in the lowest bits, padded to whole bytes.
+    A row is one word of every memory, memory 0 in the lowest bits, padded to whole bytes.
+
+    Attributes
+    ----------
+    memories : int
+        Memories in the set; a dataflow may use fewer as banks.
+    placement : tuple of int
+        The memory that serves as each bank, in the banks' row-major order.
     """
 
     tensor: str
@@ -78,6 +85,8 @@ class Layout:
     word_bits: int
     banks: Banking
     held: Window
+    memories: int
+    placement: tuple[int, ...]
 
     @property
     def rows(self) -> int:
@@ -85,7 +94,7 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        return -(-self.banks.total * self.word_bits // 8)
+        return -(-self.memories * self.word_bits // 8)
 
     def _index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[slice, ...]]:
         """Row and bank of every element of the window, and the window as slices of the tensor."""
@@ -102,12 +111,12 @@ class Layout:
             row = row + (((d // (g * n)) * g + d % g - below[r]) * strides[r]).reshape(shape)
             bank = bank * n + ((d // g) % n).reshape(shape)
             slices.append(slice(low + base, high + base + 1))
-        return row, bank, tuple(slices)
+        return row, np.array(self.placement)[bank], tuple(slices)
 
     def pack(self, tensor: npt.NDArray[np.generic]) -> Bytes:
         """Rows that hold the window of ``tensor``; words without an element are 0."""
         row, bank, slices = self._index()
-        words = np.zeros((self.rows, self.banks.total), np.int64)
+        words = np.zeros((self.rows, self.memories), np.int64)
         part = tensor[slices]
         if part.size:
             words[row, bank] = part
@@ -122,10 +131,10 @@ class Layout:
         if self.word_bits in (8, 16, 32):
             words = np.ascontiguousarray(rows).view(f"<i{self.word_bits // 8}").astype(np.int64)
         else:
-            used = self.banks.total * self.word_bits
+            used = self.memories * self.word_bits
             bits = np.unpackbits(rows, axis=1, bitorder="little")[:, :used]
             weights = 1 << np.arange(self.word_bits, dtype=np.int64)
             weights[-1] = -weights[-1]
-            words = bits.reshape(self.rows, self.banks.total, self.word_bits).astype(np.int64) @ weights
+            words = bits.reshape(self.rows, self.memories, self.word_bits).astype(np.int64) @ weights
         if tensor[slices].size:
             tensor[slices] = words[row, bank].astype(tensor.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataflow.architecture import Architecture, Plan
+from dataflow.architecture import Plan
 from dataflow.dataflow import Point
 from dataflow.feed import Feed, minus
 from dataflow.reuse import dot
@@ -33,34 +33,46 @@ class UnsupportedError(BrickworkError):
     """A nest that the hardware generator has no functional unit for."""
 
 
-def lower(architecture: Architecture) -> tuple[Netlist, tuple[Generator, ...]]:
-    """Build the netlist of an architecture, every wire as wide as the output's format.
+def lower(
+    plan: Plan, name: str, *, factors: int = 0, gate: bool = False
+) -> tuple[Netlist, tuple[Generator, ...]]:
+    """Build the netlist of one dataflow, every wire as wide as the output's format.
+
+    Parameters
+    ----------
+    factors
+        Factors that the functional unit multiplies, where another dataflow needs more than this one.
+    gate
+        Put a gate behind the product even where this dataflow needs none.
 
     Raises
     ------
     UnsupportedError
         A tensor's format is not an integer one.
     """
-    (plan,) = architecture.plans
     for tensor in plan.nest.tensors:
         if not tensor.format.integer:
             raise UnsupportedError(
                 f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
                 f"int8, int16 and int32 only"
             )
-    return _Lowering(plan).netlist(architecture.name)
+    return _Lowering(plan, factors, gate).netlist(name)
 
 
 class _Lowering(PortBuilder):
     """Walks the plan from the ports to the write."""
 
+    def __init__(self, plan: Plan, factors: int, gate: bool) -> None:
+        super().__init__(plan)
+        self.factors, self.gate = factors, gate
+
     def netlist(self, name: str) -> tuple[Netlist, tuple[Generator, ...]]:
         self.region("fu", self.dataflow.units, skewed=True)
-        for number, feed in enumerate(self.plan.feeds):
-            self.operand(number + 1, feed)
+        for feed in self.plan.feeds:
+            self.operand(feed.slot + 1, feed)
         total = self.reduction(self.gated(self.product()))
         self.output(total)
-        netlist = Netlist(name, self.plan, tuple(self.regions.values()), tuple(self.nodes.values()))
+        netlist = Netlist(name, (self.plan,), tuple(self.regions.values()), tuple(self.nodes.values()))
         return netlist, tuple(self.generators)
 
     def operand(self, number: int, feed: Feed) -> None:
@@ -146,16 +158,13 @@ class _Lowering(PortBuilder):
 
     def product(self) -> str:
         units = self.dataflow.units
-        names = [f"{feed.operand}_in" for feed in self.plan.feeds]
+        names = {feed.slot: f"{feed.operand}_in" for feed in self.plan.feeds}
         value = names[0]
-        for k, other in enumerate(names[1:]):
-            value = self.add(
-                f"product{k}",
-                "fu",
-                "multiply",
-                (self.local(value, "a", units), self.local(other, "b", units)),
-                self.output_bits,
-            )
+        for slot in range(1, max(self.factors, len(names))):
+            args = [self.local(value, "a", units)]
+            if slot in names:
+                args.append(self.local(names[slot], "b", units))
+            value = self.add(f"product{slot - 1}", "fu", "multiply", args, self.output_bits)
         if self.nest.coefficient != 1:
             value = self.add(
                 "scaled",
@@ -179,7 +188,7 @@ class _Lowering(PortBuilder):
                 {key: GuardHolds(g, tuple(zip(loops, key, strict=True))) for key in dict.fromkeys(keys.values())},
             )
             bits.append(Arc(node, "bit", tuple(keys.items())))
-        if not bits:
+        if not bits and not self.gate:
             return value
         return self.add("gated", "fu", "mask", (self.local(value, "value", units), *bits), self.nodes[value].width_bits)
 
@@ -223,7 +232,7 @@ class _Lowering(PortBuilder):
         plan, drain = self.plan, self.plan.drain
         access, points, bits = drain.access, drain.collectors, self.output_bits
         ranged = tuple(range(len(access.index))) if drain.start == "memory" else ()
-        gen = generator(access.tensor, 0, plan, access, drain.banking, ranged=ranged)
+        gen = generator(drain.operand, 0, plan, access, drain.banking, ranged=ranged)
         self.generators.append(gen)
         name, held = gen.name, self.held_levels(drain.held)
         begin = tuple(Zero(k) for k in held)
@@ -276,7 +285,6 @@ class _Lowering(PortBuilder):
     def write(self, gen: Generator, value: str, emit: Condition, points: Sequence[Point]) -> None:
         name, banking, bits = gen.name, gen.banking, self.output_bits
         self.control(f"{name}_emit", {ORIGIN: emit})
-        addresses = self.addresses(gen)
         where = self.ports_region(gen) if banking.switched else self.wired_region(gen)
         enable = self.add(
             f"{name}_enable",
@@ -297,7 +305,7 @@ class _Lowering(PortBuilder):
                 "write",
                 (
                     self.local(value, "data", points),
-                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
+                    Arc(self.addresses(gen), "address", tuple((p, carries[p]) for p in points)),
                     self.local(enable, "enable", points),
                 ),
                 bits,
@@ -306,9 +314,9 @@ class _Lowering(PortBuilder):
         region, grid = self.switched_region(gen), banking.grid
         self.add(f"{name}_lane", where, "lane", (self.local(value, "value", points),), bits)
         lanes = tuple((offset, unit) for unit, offset in banking.ports)
-        data = self.rotate(gen, f"{name}_route", f"{name}_lane", lanes, bits)
-        commit = self.rotate(gen, f"{name}_commit", enable, lanes, 1)
-        spread = self.spread(gen, addresses, f"{name}_write_at")
+        data = self.rotate(gen, f"{name}_route", f"{name}_lane", lanes, bits, towards="banks")
+        commit = self.rotate(gen, f"{name}_commit", enable, lanes, 1, towards="banks")
+        spread = self.spread(gen, f"{name}_write_at")
         self.add(
             f"{name}_write",
             region,

@@ -11,73 +11,33 @@ Manifest = dict[str, Any]
 
 
 def manifest(design: Design) -> Manifest:
-    """Describe a design's host port, registers, bank sets and timing."""
+    """Describe a design's host port, registers, bank sets and, for each dataflow, its nest, timing and links."""
     netlist = design.netlist
-    plan = netlist.plan
-    timing = design.timing
     return {
-        "format": 1,
+        "format": 2,
         "name": design.name,
         "top": design.name,
-        "nest": {
-            "name": plan.nest.name,
-            "loops": plan.nest.extents,
-            "output": str(plan.nest.output),
-            "inputs": [str(a) for a in plan.nest.inputs],
-            "coefficient": plan.nest.coefficient,
-            "guards": [str(g) for g in plan.nest.guards],
-            "formats": {t.name: str(t.format) for t in plan.nest.tensors},
-            "shapes": {t.name: list(t.shape) for t in plan.nest.tensors},
-            "padded": [t.name for t in plan.nest.tensors if t.padded],
-        },
-        "dataflow": {
-            "name": plan.dataflow.name,
-            "space": dict(plan.dataflow.space),
-            "skew": list(plan.dataflow.skew),
-            "order": list(plan.dataflow.order),
-            "tile": dict(plan.dataflow.tile),
-        },
-        "limits": plan.extents,
-        "units": len(plan.dataflow.units),
+        "units": len(netlist.region["fu"].points),
         "host": {
             "data_bits": design.host_bits,
             "address_bits": HOST_ADDRESS_BITS,
             "read_latency_cycles": HOST_READ_CYCLES,
         },
-        "timing": {
-            "write_cycles": timing.write_cycles,
-            "hazard_cycles": timing.hazard_cycles,
-            "skew_cycles": plan.dataflow.most_skew_cycles,
-            "gap_loop": plan.dataflow.order[plan.drain.gap_level] if plan.drain.gap_level >= 0 else None,
-        },
-        "tensors": [
+        "modes": [_mode(design, mode) for mode in netlist.modes],
+        "bank_sets": [
             {
-                "operand": gen.name,
-                "tensor": gen.access.tensor,
-                "id": gen.tensor_id,
-                "role": "output" if gen.tensor_id == 0 else "input",
-                "access": str(gen.access),
-                "word_bits": design.bank_bits(gen),
-                "banks": list(gen.banking.counts),
-                "granularity": list(gen.banking.granularity),
-                "rotating": list(gen.banking.rotating),
-                "ports": len(gen.banking.ports),
-                "depth": gen.depth,
-                "preload": gen.tensor_id == 0 and plan.drain.start == "memory",
+                "operand": unit.name,
+                "id": unit.tensor_id,
+                "role": "output" if unit.tensor_id == 0 else "input",
+                "memories": unit.banks,
+                "word_bits": design.bank_bits(unit),
+                "depth": unit.depth,
             }
-            for gen in sorted(design.generators, key=lambda g: g.tensor_id)
+            for unit in design.units
         ],
         "registers": [
             {"name": r.name, "address": r.address, "bits": r.bits, "signed": r.signed, "meaning": r.meaning}
             for r in design.registers
-        ],
-        "links": [
-            {
-                "operand": feed.operand,
-                "direct": [list(s.space) for s in feed.direct],
-                "delayed": [{"space": list(s.space), "time": list(s.time)} for s in feed.delayed],
-            }
-            for feed in plan.feeds
         ],
         "passes": [
             {
@@ -89,5 +49,60 @@ def manifest(design: Design) -> Manifest:
                 "depth_cycles": s.depth_cycles,
             }
             for s in netlist.statistics
+        ],
+    }
+
+
+def _mode(design: Design, mode: int) -> Manifest:
+    plan, timing = design.netlist.plans[mode], design.timings[mode]
+    nest, dataflow = plan.nest, plan.dataflow
+    return {
+        "nest": {
+            "name": nest.name,
+            "loops": nest.extents,
+            "output": str(nest.output),
+            "inputs": [str(a) for a in nest.inputs],
+            "coefficient": nest.coefficient,
+            "guards": [str(g) for g in nest.guards],
+            "formats": {t.name: str(t.format) for t in nest.tensors},
+            "shapes": {t.name: list(t.shape) for t in nest.tensors},
+            "padded": [t.name for t in nest.tensors if t.padded],
+        },
+        "dataflow": {
+            "name": dataflow.name,
+            "space": dict(dataflow.space),
+            "skew": list(dataflow.skew),
+            "order": list(dataflow.order),
+            "tile": dict(dataflow.tile),
+        },
+        "limits": plan.extents,
+        "timing": {
+            "write_cycles": timing.write_cycles,
+            "hazard_cycles": timing.hazard_cycles,
+            "skew_cycles": dataflow.most_skew_cycles,
+            "gap_loop": dataflow.order[plan.drain.gap_level] if plan.drain.gap_level >= 0 else None,
+        },
+        "tensors": [
+            {
+                "operand": gen.name,
+                "tensor": gen.access.tensor,
+                "id": gen.tensor_id,
+                "access": str(gen.access),
+                "banks": list(gen.banking.counts),
+                "granularity": list(gen.banking.granularity),
+                "rotating": list(gen.banking.rotating),
+                "ports": len(gen.banking.ports),
+                "memories": list(design.placement(mode, gen)),
+                "preload": gen.tensor_id == 0 and plan.drain.start == "memory",
+            }
+            for gen in sorted(design.generators[mode], key=lambda g: g.tensor_id)
+        ],
+        "links": [
+            {
+                "operand": feed.operand,
+                "direct": [list(s.space) for s in feed.direct],
+                "delayed": [{"space": list(s.space), "time": list(s.time)} for s in feed.delayed],
+            }
+            for feed in plan.feeds
         ],
     }

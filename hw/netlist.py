@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dataflow.architecture import Plan
-from dataflow.dataflow import Dataflow, Point
+from dataflow.dataflow import Point
 from workloads.errors import BrickworkError
 
 Pairs = tuple[tuple[Point, Point], ...]
@@ -31,13 +31,13 @@ class Region:
 
     Attributes
     ----------
-    skewed : bool
-        The point ``s`` runs ``skew . s`` cycles after the control; otherwise with the control.
+    offsets : tuple of tuple of int or None
+        For each mode, how many cycles after the control each point runs a time step; None where it has no part in it.
     """
 
     name: str
     points: tuple[Point, ...]
-    skewed: bool
+    offsets: tuple[tuple[int | None, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Arc:
         ``fifo`` is set).
     fifo : str or None
         Name of the run-time register that holds the delay, for delays that depend on run-time extents.
+    mode : int
+        The dataflow, as position in the netlist's plans, under which the operand comes this way.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Arc:
     pairs: Pairs
     time_cycles: int = 0
     fifo: str | None = None
+    mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,11 @@ class Node:
 
     ========== ===========================================================================
     control    a value of the sequencer or an address generator (``value`` per point)
+    launch     control values, delayed by what each mode needs
     read       synchronous read of a bank (roles ``address``, ``enable``)
     write      write of a bank (roles ``data``, ``address``, ``enable``)
     rotate     switch between ports and banks
+    spread     addresses of all banks behind a switch
     lane       a wire of a switch
     mask       value or 0 (roles ``value``, ``bit``...)
     source     operand of a functional unit: stationary register, links, port
@@ -139,22 +144,30 @@ class Netlist:
 
     Attributes
     ----------
-    labels : tuple of (node, cycle)
-        ``r``: operands of node v at point s meet ``r_v`` cycles after the point's own time step.
+    plans : tuple of Plan
+        The dataflows that the hardware serves, one a mode.
+    labels : tuple of tuple of (node, cycle)
+        For each mode ``r``: operands of node v at point s meet ``r_v`` cycles after the point's own time step.
     """
 
     name: str
-    plan: Plan
+    plans: tuple[Plan, ...]
     regions: tuple[Region, ...]
     nodes: tuple[Node, ...]
-    labels: tuple[tuple[str, int], ...] = ()
+    labels: tuple[tuple[tuple[str, int], ...], ...] = ()
     statistics: tuple[PassStatistics, ...] = ()
     # Filled on demand and shared by all netlists that passes make of this one: spans depend on arcs and regions only.
     _reaches: dict[int, tuple[Arc, Reach]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def dataflow(self) -> Dataflow:
-        return self.plan.dataflow
+    def plan(self) -> Plan:
+        """The only plan of a netlist before fusion."""
+        (plan,) = self.plans
+        return plan
+
+    @property
+    def modes(self) -> range:
+        return range(len(self.plans))
 
     @cached_property
     def node(self) -> Mapping[str, Node]:
@@ -165,17 +178,27 @@ class Netlist:
         return {r.name: r for r in self.regions}
 
     @cached_property
-    def label(self) -> Mapping[str, int]:
-        return dict(self.labels)
+    def label(self) -> tuple[Mapping[str, int], ...]:
+        """Labels by mode and node; a node without a part in a mode has none."""
+        return tuple(dict(labels) for labels in self.labels)
 
     @cached_property
-    def _offsets(self) -> dict[str, dict[Point, int]]:
-        skew = self.dataflow.skew_cycles
-        return {r.name: {p: skew(p) if r.skewed else 0 for p in r.points} for r in self.regions}
+    def _offsets(self) -> tuple[dict[str, dict[Point, int]], ...]:
+        return tuple(
+            {
+                r.name: {p: o for p, o in zip(r.points, r.offsets[mode], strict=True) if o is not None}
+                for r in self.regions
+            }
+            for mode in self.modes
+        )
 
-    def offset_cycles(self, node: Node, point: Point) -> int:
+    def active(self, node: Node, mode: int) -> Mapping[Point, int]:
+        """The points of a node that work in a mode, with their offset from the control in cycles."""
+        return self._offsets[mode][node.region]
+
+    def offset_cycles(self, node: Node, point: Point, mode: int) -> int:
         """How many cycles after the control the point runs a time step."""
-        return self._offsets[node.region][point]
+        return self._offsets[mode][node.region][point]
 
     def arcs(self) -> Iterator[tuple[Node, Arc]]:
         """Every consumer with each of its operands."""
@@ -185,7 +208,8 @@ class Netlist:
 
     def spans(self, node: Node, arc: Arc) -> Iterator[tuple[Point, Point, int]]:
         """For each pair: consumer, producer, and the architectural delay between their time steps' cycles."""
-        mine, theirs = self._offsets[node.region], self._offsets[self.node[arc.source].region]
+        offsets = self._offsets[arc.mode]
+        mine, theirs = offsets[node.region], offsets[self.node[arc.source].region]
         for consumer, producer in arc.pairs:
             yield consumer, producer, arc.time_cycles + mine[consumer] - theirs[producer]
 
@@ -203,8 +227,8 @@ class Netlist:
 
     def slack(self, node: Node, arc: Arc) -> int:
         """``r_v - r_u - l_u``: registers of the arc beyond its architectural delay."""
-        source = self.node[arc.source]
-        return self.label[node.name] - self.label[source.name] - source.latency_cycles
+        source, label = self.node[arc.source], self.label[arc.mode]
+        return label[node.name] - label[source.name] - source.latency_cycles
 
     def with_nodes(self, nodes: Mapping[str, Node]) -> Netlist:
         """The same netlist with some nodes replaced."""

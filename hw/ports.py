@@ -11,7 +11,7 @@ from hw.builder import ORIGIN, Builder
 from hw.carries import all_carries, port_carry
 from hw.conditions import Address, Digit, InRange, Inside
 from hw.generators import Generator
-from hw.netlist import Arc
+from hw.netlist import Arc, Pairs
 
 
 class PortBuilder(Builder):
@@ -20,7 +20,6 @@ class PortBuilder(Builder):
     def reader(self, gen: Generator, want: str, wants: Mapping[Point, Point], width: int, suffix: str) -> str:
         """Ports of a bank set: wired banks next to their port, or a switch between all banks and all ports."""
         name, banking = f"{gen.name}_{suffix}", gen.banking
-        addresses = self.addresses(gen)
         if not banking.switched:
             region = self.wired_region(gen)
             carries = {unit: port_carry(gen, offset) for unit, offset in banking.ports}
@@ -30,26 +29,23 @@ class PortBuilder(Builder):
                 region,
                 "read",
                 (
-                    Arc(addresses, "address", tuple((p, carries[p]) for p in points)),
+                    Arc(self.addresses(gen), "address", tuple((p, carries[p]) for p in points)),
                     Arc(want, "enable", tuple((p, wants[p]) for p in points)),
                 ),
                 width,
             )
-        region = self.switched_region(gen)
-        grid = banking.grid
-        spread = self.spread(gen, addresses, f"{name}_at")
+        region, grid = self.switched_region(gen), banking.grid
+        spread = self.spread(gen, f"{name}_at")
         lanes = tuple((offset, wants[unit]) for unit, offset in banking.ports)
-        enable = self.rotate(gen, f"{name}_enable", want, lanes, 1)
+        enable = self.rotate(gen, f"{name}_enable", want, lanes, 1, towards="banks")
         self.add(name, region, "read", (self.local(spread, "address", grid), self.local(enable, "enable", grid)), width)
-        ports = self.ports_region(gen)
+        turned = self.rotate(gen, f"{name}_turned", name, tuple((b, b) for b in grid), width, towards="ports")
         return self.add(
             f"{name}_port",
-            ports,
-            "rotate",
-            (Arc(name, "lane", tuple((banking.ports[0][0], b) for b in grid)), *self.digits(gen, banking.ports[0][0])),
+            self.ports_region(gen),
+            "lane",
+            (Arc(turned, "value", banking.ports),),
             width,
-            towards="ports",
-            generator=gen.name,
         )
 
     def wired_region(self, gen: Generator) -> str:
@@ -69,46 +65,50 @@ class PortBuilder(Builder):
 
     def addresses(self, gen: Generator) -> str:
         carries = (
-            dict.fromkeys(all_carries(gen))
+            dict.fromkeys(all_carries(gen.banking.switch))
             if gen.banking.switched
             else dict.fromkeys(port_carry(gen, offset) for _, offset in gen.banking.ports)
         )
         return self.control(f"{gen.name}_address", {c: Address(gen.name, c) for c in carries}, gen.address_bits)
 
-    def digits(self, gen: Generator, consumer: Point) -> tuple[Arc, ...]:
-        """The bank digits that steer a switch."""
+    def grid_region(self, gen: Generator) -> str:
+        name = f"{gen.name}_grid"
+        self.region(name, gen.banking.grid, skewed=False)
+        return name
+
+    def digits(self, gen: Generator) -> tuple[Arc, ...]:
+        """The bank digits that steer a switch, read at its first place."""
         arcs = []
         for r in gen.rotating:
-            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r)}, gen.digit_bits(r))
-            arcs.append(self.from_one(node, f"digit{r}", [consumer]))
+            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r, gen.digit_bits(r))}, gen.digit_bits(r))
+            arcs.append(self.from_one(node, f"digit{r}", gen.banking.grid[:1]))
         return tuple(arcs)
 
-    def spread(self, gen: Generator, addresses: str, name: str) -> str:
+    def spread(self, gen: Generator, name: str) -> str:
         """The in-bank address of every bank of a switched set."""
-        first = gen.banking.grid[0]
-        args = [Arc(addresses, f"carry{j}", ((first, c),)) for j, c in enumerate(all_carries(gen))]
+        first, addresses = gen.banking.grid[0], self.addresses(gen)
+        args = [Arc(addresses, f"carry{j}", ((first, c),)) for j, c in enumerate(all_carries(gen.banking.switch))]
         return self.add(
             name,
-            f"{gen.name}_bank",
+            self.grid_region(gen),
             "spread",
-            (*args, *self.digits(gen, first)),
+            (*args, *self.digits(gen)),
             gen.address_bits,
-            generator=gen.name,
+            switch=gen.banking.switch,
         )
 
-    def rotate(self, gen: Generator, name: str, source: str, lanes: Sequence[tuple[Point, Point]], width: int) -> str:
-        """Bring what belongs to port offsets to the banks that serve them; ``lanes`` is (offset, producer)."""
-        first = gen.banking.grid[0]
-        producers = tuple(dict.fromkeys(p for _, p in lanes))
+    def rotate(
+        self, gen: Generator, name: str, source: str, lanes: Pairs, width: int, *, towards: str
+    ) -> str:
+        """Bring what belongs to port offsets to the banks that serve them, or back; ``lanes`` is (place, producer)."""
         return self.add(
             name,
-            f"{gen.name}_bank",
+            self.grid_region(gen),
             "rotate",
-            (Arc(source, "lane", tuple((first, p) for p in producers)), *self.digits(gen, first)),
+            (Arc(source, "lane", tuple(lanes)), *self.digits(gen)),
             width,
-            towards="banks",
-            generator=gen.name,
-            lanes=tuple(lanes),
+            towards=towards,
+            switch=gen.banking.switch,
         )
 
     def masked(self, gen: Generator, feed: Feed, value: str, width: int, ports: Sequence[Point]) -> str:
@@ -135,6 +135,7 @@ class PortBuilder(Builder):
         arcs = []
         for loop in loops:
             size = self.dataflow.size(loop)
-            node = self.control(f"inside_{loop}", {(n,): Inside(loop, n) for n in range(size)})
-            arcs.append(Arc(node, "bit", tuple((p, (p[self.axis[loop]],)) for p in points)))
+            level, axis = self.dataflow.order.index(loop), self.axis[loop]
+            node = self.control(f"inside_{loop}", {(n,): Inside(level, axis, n) for n in range(size)})
+            arcs.append(Arc(node, "bit", tuple((p, (p[axis],)) for p in points)))
         return arcs

@@ -10,13 +10,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dataflow.architecture import Plan
 from dataflow.cycles import Cycles, count_cycles, run_weights
 from dataflow.reuse import dot
 from hw.design import Design
 from hw.generators import generator_registers
 from hw.layout import Bytes, Layout, window
+from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
-from hw.registers import Register, guarded_tiles
+from hw.registers import Register, axis_names, guarded_tiles
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
 
@@ -91,30 +93,46 @@ class HasDesign(Protocol):
     def design(self) -> Design: ...
 
 
-def runs(accelerator: HasDesign, nest: Nest) -> tuple[Run, ...]:
+def runs(accelerator: HasDesign, nest: Nest, dataflow: str | None = None) -> tuple[Run, ...]:
     """Cut a nest into runs of a design, tiles in the nest's own loop order.
+
+    Parameters
+    ----------
+    dataflow
+        Name of the one to use, where the design serves the nest in several; the first that fits when left out.
 
     Raises
     ------
     ProgramError
-        The nest is another one than the design's, or too large for it.
+        The nest is none of those that the design serves, or too large for it.
     """
     design = accelerator.design
-    if faults := tuple(_mismatches(design, nest)):
-        raise ProgramError(design.name, faults)
-    plan = design.netlist.plan
+    mode = _mode(design, nest, dataflow)
+    plan = design.netlist.plans[mode]
     held = dict(plan.dataflow.tile)
     ranges = [range(0, extent, held.get(loop, extent)) for loop, extent in nest.extents.items()]
     done = []
     for start in product(*ranges):
         origin = dict(zip(nest.loop_names, start, strict=True))
         extents = {loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()}
-        done.append(_run(design, nest, origin, extents))
+        done.append(_run(design, mode, nest, origin, extents))
     return tuple(done)
 
 
-def _mismatches(design: Design, nest: Nest) -> Iterator[str]:
-    plan = design.netlist.plan
+def _mode(design: Design, nest: Nest, dataflow: str | None) -> int:
+    plans = design.netlist.plans
+    asked = [mode for mode, plan in enumerate(plans) if dataflow in (None, plan.dataflow.name)]
+    if not asked:
+        names = ", ".join(dict.fromkeys(plan.dataflow.name for plan in plans))
+        raise ProgramError(design.name, (f"it has no dataflow {dataflow!r}; it has {names}",))
+    found = {mode: tuple(_mismatches(plans[mode], nest)) for mode in asked}
+    for mode, faults in found.items():
+        if not faults:
+            return mode
+    raise ProgramError(design.name, tuple(dict.fromkeys(fault for faults in found.values() for fault in faults)))
+
+
+def _mismatches(plan: Plan, nest: Nest) -> Iterator[str]:
     built = plan.nest
     if (nest.loop_names, nest.output, nest.inputs, nest.coefficient, nest.guards) != (
         built.loop_names,
@@ -135,28 +153,42 @@ def _mismatches(design: Design, nest: Nest) -> Iterator[str]:
             yield f"loop {loop!r} has extent {extent}, but the design was generated for at most {limit}"
 
 
-def _run(design: Design, nest: Nest, origin: dict[str, int], extents: dict[str, int]) -> Run:
-    plan, timing = design.netlist.plan, design.timing
+def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents: dict[str, int]) -> Run:
+    plans = design.netlist.plans
+    plan, timing, outside = plans[mode], design.timings[mode], levels_outside(plans, plans[mode])
+    levels = loop_levels(plans)
     dataflow, drain = plan.dataflow, plan.drain
     weights = run_weights(plan, extents, timing)
     cycles = count_cycles(plan, extents, timing)
     reduction = [loop for loop in nest.loop_names if loop not in nest.output.loops]
     again = any(origin[loop] for loop in reduction)
     trips = dict(zip(dataflow.order, dataflow.time_extents(extents), strict=True))
-    values = {f"last_{loop}": trip - 1 for loop, trip in trips.items()}
+    # What a dataflow has no use for is 0.
+    values = {register.name: 0 for register in design.registers}
+    values |= {"mode": 1 << mode, "drain": design.drain_cycles(mode)} if len(plans) > 1 else {}
+    values |= {f"last_{levels[k + outside]}": trip - 1 for k, trip in enumerate(trips.values())}
     values["gap"] = cycles.gap // max(1, _gaps(trips, drain.gap_level))
     values["accumulate"] = int(again)
-    for loop, size in dataflow.space:
+    for axis, (loop, size) in zip(axis_names(plans), dataflow.space, strict=True):
         left = extents[loop] - size * (trips[loop] - 1)
-        values[f"edge_{loop}"] = (1 << left) - 1
+        values[f"edge_{axis}"] = (1 << left) - 1
     values |= {f"origin_{loop}": origin[loop] for loop in guarded_tiles(plan)}
-    values |= _link_values(design, weights)
+    values |= _link_values(design, mode, weights)
     layouts = {}
-    for gen in design.generators:
+    for gen in design.generators[mode]:
+        unit = design.unit[gen.name]
         held = window(gen.access, nest, extents, origin)
         shape = None if gen.tensor_id == 0 else nest.tensor(gen.access.tensor).shape
-        values |= generator_registers(gen, dataflow, extents, held, shape)
-        layouts[gen.tensor_id] = Layout(gen.access.tensor, gen.tensor_id, design.bank_bits(gen), gen.banking, held)
+        values |= generator_registers(unit, gen, outside, dataflow, extents, held, shape)
+        layouts[gen.tensor_id] = Layout(
+            gen.access.tensor,
+            gen.tensor_id,
+            design.bank_bits(gen),
+            gen.banking,
+            held,
+            unit.banks,
+            design.placement(mode, gen),
+        )
         if layouts[gen.tensor_id].rows > gen.depth:
             raise ProgramError(
                 design.name,
@@ -192,22 +224,24 @@ def _gaps(trips: Mapping[str, int], level: int) -> int:
     return total - 1
 
 
-def _link_values(design: Design, weights: tuple[int, ...]) -> dict[str, int]:
+def _link_values(design: Design, mode: int, weights: tuple[int, ...]) -> dict[str, int]:
     netlist: Netlist = design.netlist
     values: dict[str, int] = {}
-    for feed in netlist.plan.feeds:
+    # A delay that the mode does not use still needs a length.
+    values |= dict.fromkeys(design.fifos, 1)
+    for feed in netlist.plans[mode].feeds:
         node = netlist.node[f"{feed.operand}_in"]
         for i, step in enumerate(feed.delayed):
             on = f"{feed.operand}_link{i}_on"
             values[on] = 1
             for arc in node.arcs(f"delayed{i}"):
-                if not arc.fifo:
+                if not arc.fifo or arc.mode != mode:
                     continue
                 consumer, producer = arc.pairs[0]
                 delay = (
                     dot(weights, step.time)
-                    + netlist.offset_cycles(node, consumer)
-                    - netlist.offset_cycles(node, producer)
+                    + netlist.offset_cycles(node, consumer, mode)
+                    - netlist.offset_cycles(node, producer, mode)
                     + netlist.slack(node, arc)
                 )
                 usable = 1 <= delay <= design.fifos[arc.fifo]

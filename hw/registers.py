@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataflow.architecture import Plan
-from hw.generators import Generator
+from hw.generators import AddressUnit
+from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
 
 # Name, bits, meaning, and "wraps" or "signed" where that holds.
@@ -37,28 +38,44 @@ class Register:
         return -(-self.bits // 32)
 
 
-def design_registers(netlist: Netlist, generators: Sequence[Generator]) -> tuple[Register, ...]:
+def design_registers(netlist: Netlist, units: Sequence[AddressUnit], most_drain_cycles: int) -> tuple[Register, ...]:
     """Every register of a design, at consecutive word addresses."""
-    plan = netlist.plan
+    plans, levels = netlist.plans, loop_levels(netlist.plans)
     fields: list[Field] = []
-    levels = plan.dataflow.order
-    for loop, extent in zip(levels, plan.dataflow.time_extents(plan.extents), strict=True):
-        fields.append((f"last_{loop}", max(1, (extent - 1).bit_length()), f"trips of time loop {loop} less one"))
+    if len(plans) > 1:
+        fields.append(("mode", len(plans), "one bit a dataflow; the bit that is set chooses"))
+        fields.append(("drain", max(1, most_drain_cycles.bit_length()), "cycles from the last step to its write"))
+    for level, name in enumerate(levels):
+        trips = [
+            plan.dataflow.time_extents(plan.extents)[level - outside]
+            for plan in plans
+            if level >= (outside := levels_outside(plans, plan))
+        ]
+        fields.append((f"last_{name}", max(1, (max(trips) - 1).bit_length()), f"trips of time loop {name} less one"))
     fields.append(("gap", 16, "idle cycles after each step of the gap loop"))
     fields.append(("accumulate", 1, "1: sums start from what the output banks hold"))
-    for loop, size in plan.dataflow.space:
-        fields.append((f"edge_{loop}", size, f"positions of loop {loop} inside its extent in its last time step"))
-    for loop in guarded_tiles(plan):
-        bits = plan.nest.extents[loop].bit_length() + 1
-        fields.append((f"origin_{loop}", bits, f"first iteration of loop {loop} in this run"))
+    for axis, name in enumerate(axis_names(plans)):
+        size = max(plan.dataflow.shape[axis] for plan in plans)
+        fields.append((f"edge_{name}", size, f"positions of {name} inside its extent in its last time step"))
+    origins: dict[str, int] = {}
+    for plan in plans:
+        for loop in guarded_tiles(plan):
+            origins[loop] = max(origins.get(loop, 0), plan.nest.extents[loop].bit_length() + 1)
+    fields += [(f"origin_{loop}", bits, f"first iteration of loop {loop} in this run") for loop, bits in origins.items()]
     fields += _link_fields(netlist)
-    for gen in generators:
-        fields += _generator_fields(gen, levels)
+    for unit in units:
+        fields += _address_fields(unit, levels)
     registers, address = [], 0
     for name, bits, meaning, *kind in fields:
         registers.append(Register(name, bits, address, meaning, "wraps" in kind, "signed" in kind))
         address += registers[-1].words
     return tuple(registers)
+
+
+def axis_names(plans: Sequence[Plan]) -> tuple[str, ...]:
+    """Names of the array's axes: the loop's, where all dataflows agree."""
+    loops = [dict.fromkeys(plan.dataflow.space[axis][0] for plan in plans) for axis in range(len(plans[0].dataflow.space))]
+    return tuple(next(iter(names)) if len(names) == 1 else f"axis{axis}" for axis, names in enumerate(loops))
 
 
 def guarded_tiles(plan: Plan) -> tuple[str, ...]:
@@ -68,13 +85,15 @@ def guarded_tiles(plan: Plan) -> tuple[str, ...]:
 
 
 def _link_fields(netlist: Netlist) -> list[Field]:
-    fields: list[Field] = []
-    for feed in netlist.plan.feeds:
-        for i, _ in enumerate(feed.delayed):
-            fields.append((f"{feed.operand}_link{i}_on", 1, f"1: delayed link {i} of {feed.operand} is in use"))
+    fields: dict[str, Field] = {}
+    for plan in netlist.plans:
+        for feed in plan.feeds:
+            for i, _ in enumerate(feed.delayed):
+                name = f"{feed.operand}_link{i}_on"
+                fields[name] = (name, 1, f"1: delayed link {i} of {feed.operand} is in use")
     for name, depth in fifo_depths(netlist).items():
-        fields.append((name, max(1, depth.bit_length()), "cycles of the delayed link"))
-    return fields
+        fields[name] = (name, max(1, depth.bit_length()), "cycles of the delayed link")
+    return list(fields.values())
 
 
 def fifo_depths(netlist: Netlist) -> dict[str, int]:
@@ -87,35 +106,25 @@ def fifo_depths(netlist: Netlist) -> dict[str, int]:
     return depths
 
 
-def _generator_fields(gen: Generator, levels: Sequence[str]) -> list[Field]:
-    name = gen.name
-    fields: list[Field] = [(f"{name}_start", gen.address_bits, f"first address of {name}", "wraps")]
+def _address_fields(unit: AddressUnit, levels: Sequence[str]) -> list[Field]:
+    name = unit.name
+    fields: list[Field] = [(f"{name}_start", unit.address_bits, f"first address of {name}", "wraps")]
     fields += [
-        (f"{name}_by{k}", gen.address_bits, f"address step of {name} with loop {loop}", "wraps")
+        (f"{name}_by{k}", unit.address_bits, f"address step of {name} with loop {loop}", "wraps")
         for k, loop in enumerate(levels)
     ]
-    for r in range(len(gen.banking.counts)):
-        if _turns(gen, r):
-            meaning = f"address step of {name} to the next row of banks in dimension {r}"
-            fields.append((f"{name}_turn{r}", gen.address_bits, meaning, "wraps"))
-    for r in gen.rotating:
-        bits = gen.digit_bits(r) + gen.phase_bits(r)
+    for r in unit.turning:
+        meaning = f"address step of {name} to the next row of banks in dimension {r}"
+        fields.append((f"{name}_turn{r}", unit.address_bits, meaning, "wraps"))
+    for r in unit.rotating:
+        bits = unit.low_bits(r)
         fields.append((f"{name}_low{r}", bits, f"coordinate {r} of {name} modulo its banks"))
         fields += [(f"{name}_low{r}_by{k}", bits, f"its step with loop {loop}") for k, loop in enumerate(levels)]
-    for r in gen.ranged:
-        fields.append((f"{name}_at{r}", gen.coordinate_bits, f"coordinate {r} of {name} at the first step", "signed"))
+    for r in unit.ranged:
+        fields.append((f"{name}_at{r}", unit.coordinate_bits, f"coordinate {r} of {name} at the first step", "signed"))
         fields += [
-            (f"{name}_at{r}_by{k}", gen.coordinate_bits, f"its step with loop {loop}", "signed")
+            (f"{name}_at{r}_by{k}", unit.coordinate_bits, f"its step with loop {loop}", "signed")
             for k, loop in enumerate(levels)
         ]
-        fields.append((f"{name}_shape{r}", gen.coordinate_bits, f"extent {r} of {gen.access.tensor}", "signed"))
+        fields.append((f"{name}_shape{r}", unit.coordinate_bits, f"extent {r} of {unit.tensor}", "signed"))
     return fields
-
-
-def _turns(gen: Generator, dimension: int) -> bool:
-    return gen.banking.rotating[dimension] or gen.banking.first[dimension] > 0
-
-
-def turning(gen: Generator) -> tuple[int, ...]:
-    """Dimensions in which a port may lie one row of banks further than port offset 0."""
-    return tuple(r for r in range(len(gen.banking.counts)) if _turns(gen, r))

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataflow.dataflow import Point
 from hw.design import Design, unit_name
 from hw.host import HOST_ADDRESS_BITS
-from hw.kinds import Wire
+from hw.kinds import Wire, composite
 from hw.netlist import Node
+from hw.units.sequencer import mode_wire
 
 Tap = tuple[str, Point, int]
 
@@ -25,18 +26,11 @@ def top_verilog(design: Design) -> str:
 class _Wiring:
     def __init__(self, design: Design) -> None:
         self.design, self.netlist = design, design.netlist
-        self.vectors = {n.name: self._places(n) for n in self.netlist.nodes if n.op in ("control", "rotate", "spread")}
+        self.vectors = {n.name: len(self.netlist.region[n.region].points) for n in self.netlist.nodes if composite(n)}
         self.lines_needed: dict[Tap, int] = defaultdict(int)
-        for wires in design.structure.wires.values():
-            for wire in wires.values():
-                tap = (wire.producer, wire.point, wire.tap)
-                self.lines_needed[tap] = max(self.lines_needed[tap], wire.beyond)
-
-    def _places(self, node: Node) -> int:
-        """Words in the vector that a composite node drives."""
-        if node.op == "control":
-            return len(self.netlist.region[node.region].points)
-        return self.design.generator[str(node.parameter("generator"))].banking.total
+        for wire in design.structure.all_wires():
+            tap = (wire.producer, wire.point, wire.tap)
+            self.lines_needed[tap] = max(self.lines_needed[tap], wire.beyond)
 
     def lines(self) -> Iterator[str]:
         host = self.design.host_bits - 1
@@ -50,9 +44,11 @@ class _Wiring:
         yield from self._nets()
         yield from self._delay_lines()
         yield from self._control()
-        for (name, _), wires in self.design.structure.wires.items():
-            if name.startswith("="):
-                yield from self._composite(self.netlist.node[name[1:]], wires)
+        for node in self.netlist.nodes:
+            if node.op == "launch":
+                yield from self._launch(node)
+            elif composite(node) and node.op != "control":
+                yield from self._switch(node)
         yield from self._points()
         yield from self._host()
         yield "endmodule"
@@ -66,6 +62,8 @@ class _Wiring:
                     yield f"  wire {_range(self.netlist.node[name].width_bits)}{unit_name(name, point)}_d{tap};"
         for name, depth in self.design.fifos.items():
             yield f"  wire {_range(max(1, (depth - 1).bit_length()))}p_{name};"
+        for modes in self.design.structure.mode_sets:
+            yield f"  wire {mode_wire(modes)};"
 
     def _origin(self, tap: Tap) -> str:
         """What a wire taps, before any register outside the modules."""
@@ -102,53 +100,65 @@ class _Wiring:
         ports |= {name: name for name in ("busy", "done", "cycles")}
         ports |= {f"c_{n.name}": f"{n.name}_all" for n in self.netlist.nodes if n.op == "control"}
         ports |= {f"p_{name}": f"p_{name}" for name in self.design.fifos}
+        ports |= {mode_wire(modes): mode_wire(modes) for modes in self.design.structure.mode_sets}
         yield _instance(self.design.module("control"), "control", ports)
 
-    def _composite(self, node: Node, wires: Mapping[str, Wire]) -> Iterator[str]:
-        gen = self.design.generator[str(node.parameter("generator"))]
-        ports = {role: self._wire(wire) for role, wire in wires.items() if "@" not in role}
+    def _input(self, node: Node, role: str, place: Point) -> str | None:
+        """What a composite node takes at a place; the modes choose where there are several sources."""
+        choices = self.design.structure.inputs.get(node.name, {}).get((role, place))
+        if not choices:
+            return None
+        wires = [(modes, wire) for modes, wire in choices if wire]
+        if len(choices) == 1:
+            return self._wire(wires[0][1])
+        width = max(self.netlist.node[wire.producer].width_bits for _, wire in wires)
+        masked = (f"({{{width}{{{mode_wire(modes)}}}}} & {self._wire(wire)})" for modes, wire in wires)
+        return f"({' | '.join(masked)})"
+
+    def _launch(self, node: Node) -> Iterator[str]:
+        words = [self._input(node, "value", p) or f"{node.width_bits}'d0" for p in self.netlist.region[node.region].points]
+        yield f"  assign {node.name}_all = {_concatenated(words)};"
+
+    def _switch(self, node: Node) -> Iterator[str]:
+        grid = self.netlist.region[node.region].points
+        roles = dict.fromkeys(arc.role for arc in node.args if arc.role != "lane")
+        ports = {role: self._input(node, role, grid[0]) or "0" for role in roles}
         ports["o"] = f"{node.name}_all"
         if node.op == "rotate":
             ports |= {"clk": "clk", "rst": "rst"}
-            lanes = [f"{node.width_bits}'d0"] * gen.banking.total
-            if node.parameter("towards") == "banks":
-                given = node.parameter("lanes")
-                assert isinstance(given, tuple)
-                for offset, producer in given:
-                    lanes[gen.banking.flat(offset)] = self._wire(wires[_lane(producer)])
-            else:
-                lanes = [self._wire(wires[_lane(place)]) for place in gen.banking.grid]
-            ports["i"] = _concatenated(lanes)
+            width = self.netlist.node[node.arcs("lane")[0].source].width_bits
+            ports["i"] = _concatenated([self._input(node, "lane", p) or f"{width}'d0" for p in grid])
         yield _instance(self.design.composite[node.name], f"{node.name}_switch", ports)
 
     def _points(self) -> Iterator[str]:
         design = self.design
         for region, points in design.structure.kinds.items():
-            gen = design.bank_of.get(region)
-            if gen is not None:
-                yield f"  wire {region}_chosen = host_tensor == 4'd{gen.tensor_id};"
+            unit = design.bank_of.get(region)
+            if unit is not None:
+                yield f"  wire {region}_chosen = host_tensor == 4'd{unit.tensor_id};"
                 yield f"  wire {region}_we = host_we & {region}_chosen;"
                 yield f"  wire {region}_re = host_re & {region}_chosen;"
             for point, kind in points.items():
                 name = unit_name(region, point)
-                ports = {"clk": "clk", "rst": "rst"} if kind.clocked or gen else {}
+                ports = {"clk": "clk", "rst": "rst"} if kind.clocked or unit else {}
                 for port, wire in design.structure.wires.get((region, point), {}).items():
                     ports[port] = self._wire(wire)
+                ports |= {mode_wire(modes): mode_wire(modes) for modes in kind.mode_sets}
                 for use in kind.uses:
                     for operand in use.operands:
                         if operand.fifo:
                             ports[f"p_{operand.fifo}"] = f"p_{operand.fifo}"
                 for node, tap in kind.exports:
                     ports[f"{node}_d{tap}"] = f"{unit_name(node, point)}_d{tap}"
-                if gen is not None:
-                    width = design.bank_bits(gen)
+                if unit is not None:
+                    width = design.bank_bits(unit)
                     yield f"  wire {_range(width)}{name}_rdata;"
                     ports |= {
                         "busy": "busy",
                         "h_we": f"{region}_we",
                         "h_re": f"{region}_re",
-                        "h_addr": f"host_addr[{gen.address_bits - 1}:0]",
-                        "h_wdata": _slice("host_wdata", design.bank_index(gen, point), width, 0),
+                        "h_addr": f"host_addr[{unit.address_bits - 1}:0]",
+                        "h_wdata": _slice("host_wdata", design.bank_index(unit, point), width, 0),
                         "h_rdata": f"{name}_rdata",
                     }
                 yield _instance(design.kind_name[kind], name, ports)
@@ -159,21 +169,17 @@ class _Wiring:
         yield "  always @(posedge clk) begin"
         yield "    host_chosen <= host_tensor;"
         yield "    case (host_chosen)"
-        for gen in self.design.generators:
-            width = self.design.bank_bits(gen)
-            words = [f"{width}'d0"] * gen.banking.total
-            for point in self.design.structure.kinds[f"{gen.name}_bank"]:
-                words[self.design.bank_index(gen, point)] = f"{unit_name(f'{gen.name}_bank', point)}_rdata"
-            spare = self.design.host_bits - width * gen.banking.total
+        for unit in self.design.units:
+            width = self.design.bank_bits(unit)
+            words = [f"{width}'d0"] * unit.banks
+            for point in self.design.structure.kinds[f"{unit.name}_bank"]:
+                words[self.design.bank_index(unit, point)] = f"{unit_name(f'{unit.name}_bank', point)}_rdata"
+            spare = self.design.host_bits - width * unit.banks
             row = _concatenated([*words, *([_zeros(spare)] if spare else [])])
-            yield f"      4'd{gen.tensor_id}: host_rdata <= {row};"
+            yield f"      4'd{unit.tensor_id}: host_rdata <= {row};"
         yield "      default: host_rdata <= 0;"
         yield "    endcase"
         yield "  end"
-
-
-def _lane(point: Point) -> str:
-    return f"lane@{','.join(map(str, point))}"
 
 
 def _range(width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -37,69 +38,124 @@ class Precedence:
 class SharedRegisters:
     """``count`` equal drivers, each with a chain of ``width_bits`` registers as long as its furthest sink needs.
 
-    ``sinks`` holds (sink, constant): the chain has at least ``constant + r[sink] - r[source]`` registers.
+    ``sinks`` holds (source, sink, constant): the chain has at least ``constant + r[sink] - r[source]`` registers. The
+    source is the driver in the mode of the sink.
     """
 
-    source: str
     width_bits: int
     count: int
-    sinks: tuple[tuple[str, int], ...]
+    sinks: tuple[tuple[str, str, int], ...]
 
-    def registers(self, label: dict[str, int]) -> int:
+    def registers(self, label: Mapping[str, int]) -> int:
         """Length of the chain for given labels."""
-        return max(0, *(constant + label[sink] - label[self.source] for sink, constant in self.sinks))
+        return max(0, *(constant + label[sink] - label[source] for source, sink, constant in self.sinks))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTap:
+    """``count`` operands of ``width_bits`` that come from one driver in several modes.
+
+    Where the modes need different numbers of registers, each operand needs a multiplexer. ``ways`` is as the sinks of
+    ``SharedRegisters``.
+    """
+
+    width_bits: int
+    count: int
+    ways: tuple[tuple[str, str, int], ...]
+
+    def differ(self, label: Mapping[str, int]) -> int:
+        """Most registers of a mode less the fewest."""
+        needs = [constant + label[sink] - label[source] for source, sink, constant in self.ways]
+        return max(needs) - min(needs)
 
 
 @dataclass(frozen=True)
 class DelayProblem:
     """Minimise ``sum(width * count * chain length)`` over labels ``r >= 0`` that respect every precedence.
 
-    The constraint matrix is a network matrix (each row has one +1 and one -1, a chain length being one more node), so
-    the optimum is integral. Nodes in ``fixed`` stay at 0.
+    With one mode the constraint matrix is a network matrix (each row has one +1 and one -1, a chain length being one
+    more node), so the optimum of the linear program is integral. With several, a node has a label in each mode, chains
+    join them, and unequal taps cost ``MUX_COST`` a bit for each cycle by which they differ. Nodes in ``fixed`` stay at 0.
     """
 
     nodes: tuple[str, ...]
     fixed: frozenset[str]
     precedences: tuple[Precedence, ...]
     chains: tuple[SharedRegisters, ...]
+    taps: tuple[SharedTap, ...] = ()
 
-    def register_bits(self, label: dict[str, int]) -> int:
-        """Cost of given labels."""
+    def register_bits(self, label: Mapping[str, int]) -> int:
+        """Registers of given labels."""
         return sum(c.width_bits * c.count * c.registers(label) for c in self.chains)
 
-    def respects(self, label: dict[str, int]) -> bool:
+    def cost(self, label: Mapping[str, int]) -> float:
+        """Registers and multiplexers of given labels, in register bits."""
+        return self.register_bits(label) + MUX_COST * sum(t.width_bits * t.count * t.differ(label) for t in self.taps)
+
+    def respects(self, label: Mapping[str, int]) -> bool:
         return all(label[p.sink] - label[p.source] >= p.cycles for p in self.precedences)
+
+
+def labelled(node: str, mode: int) -> str:
+    """Name of a node's label in a mode."""
+    return node if not mode else f"{node}'{mode}"
 
 
 def delay_problem(netlist: Netlist) -> DelayProblem:
     """State delay matching of a folded netlist; all points of a region share their nodes' labels."""
     precedences: dict[tuple[str, str], int] = {}
-    needs: dict[str, dict[Point, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    needs: dict[str, dict[Point, dict[tuple[str, str], int]]] = defaultdict(lambda: defaultdict(dict))
+    ways: dict[tuple[str, str, str], dict[tuple[Point, Point], dict[tuple[str, str], int]]] = {}
+    present = {labelled(n.name, mode): n for mode in netlist.modes for n in netlist.nodes if n.op == "control"}
     for node, arc in netlist.arcs():
         source = netlist.node[arc.source]
         reach = netlist.reach(node, arc)
         if reach.least is None:
             continue
-        key = (arc.source, node.name)
+        key = labelled(arc.source, arc.mode), labelled(node.name, arc.mode)
+        present |= {key[0]: source, key[1]: node}
         needed = int(bool(arc.fifo)) - (reach.least - source.latency_cycles)
         precedences[key] = max(precedences.get(key, needed), needed)
-        for producer, span in reach.furthest.items() if not arc.fifo else ():
+        if arc.fifo:
+            continue
+        for producer, span in reach.furthest.items():
             constant = span - source.latency_cycles
             wanted = needs[arc.source][producer]
-            wanted[node.name] = max(constant, wanted.get(node.name, constant))
+            wanted[key] = max(constant, wanted.get(key, constant))
+        if len(netlist.plans) > 1:
+            shared = ways.setdefault((arc.source, node.name, arc.role), defaultdict(dict))
+            for consumer, producer, span in netlist.spans(node, arc):
+                shared[consumer, producer][key] = span - source.latency_cycles
     chains = []
     for name, points in needs.items():
-        groups: dict[tuple[tuple[str, int], ...], int] = defaultdict(int)
+        groups: dict[tuple[tuple[str, str, int], ...], int] = defaultdict(int)
         for wanted in points.values():
-            groups[tuple(wanted.items())] += 1
+            groups[tuple((u, v, constant) for (u, v), constant in wanted.items())] += 1
         width = netlist.node[name].width_bits
-        chains += [SharedRegisters(name, width, count, sinks) for sinks, count in groups.items()]
+        chains += [SharedRegisters(width, count, sinks) for sinks, count in groups.items()]
     return DelayProblem(
-        tuple(n.name for n in netlist.nodes),
-        frozenset(n.name for n in netlist.nodes if n.op == "control"),
+        tuple(present),
+        frozenset(name for name, node in present.items() if node.op == "control"),
         tuple(Precedence(u, v, cycles) for (u, v), cycles in precedences.items()),
         tuple(chains),
+        tuple(_taps(netlist, ways)),
     )
+
+
+def _taps(
+    netlist: Netlist, ways: Mapping[tuple[str, str, str], Mapping[tuple[Point, Point], Mapping[tuple[str, str], int]]]
+) -> Iterator[SharedTap]:
+    for (source, _, _), pairs in ways.items():
+        groups: dict[tuple[tuple[str, str, int], ...], int] = defaultdict(int)
+        for found in pairs.values():
+            if len(found) > 1:
+                groups[tuple((u, v, constant) for (u, v), constant in found.items())] += 1
+        for way, count in groups.items():
+            yield SharedTap(netlist.node[source].width_bits, count, way)
+
+
+# A two-input multiplexer in register bits, as areas of common cell libraries have it.
+MUX_COST = 0.4
 
 
 def match_delays(netlist: Netlist) -> Netlist:
@@ -118,13 +174,23 @@ def match_delays(netlist: Netlist) -> Netlist:
     ----------
     .. [1] J. Cong and Z. Zhang, "An efficient and versatile scheduling algorithm based on SDC formulation", DAC 2006.
     """
-    label = solve(delay_problem(netlist))
-    return replace(netlist, labels=tuple(label.items()))
+    return with_labels(netlist, solve(delay_problem(netlist)))
 
 
 def match_delays_asap(netlist: Netlist) -> Netlist:
     """Label every node as early as its operands allow: the plain back end that the linear program is compared with."""
-    return replace(netlist, labels=tuple(earliest(delay_problem(netlist)).items()))
+    return with_labels(netlist, earliest(delay_problem(netlist)))
+
+
+def with_labels(netlist: Netlist, label: Mapping[str, int]) -> Netlist:
+    """The netlist with the labels of a solved problem."""
+    return replace(
+        netlist,
+        labels=tuple(
+            tuple((n.name, label[name]) for n in netlist.nodes if (name := labelled(n.name, mode)) in label)
+            for mode in netlist.modes
+        ),
+    )
 
 
 def earliest(problem: DelayProblem) -> dict[str, int]:
@@ -159,32 +225,55 @@ def earliest(problem: DelayProblem) -> dict[str, int]:
 
 
 def solve(problem: DelayProblem) -> dict[str, int]:
-    """Optimal labels by linear programming; among equal costs the earliest labels."""
+    """Optimal labels by linear programming; among equal costs the earliest labels.
+
+    Several modes are an integer program, whose relaxation is integral but for rare cases.
+    """
     floor = earliest(problem)
+    label = _solve(problem, floor, whole=False)
+    if any(abs(value - round(value)) > TOLERANCE for value in label.values()):
+        label = _solve(problem, floor, whole=True)
+    rounded = {name: round(value) for name, value in label.items()}
+    assert problem.respects(rounded)
+    return rounded
+
+
+TOLERANCE = 1e-5
+
+
+def _solve(problem: DelayProblem, floor: Mapping[str, int], *, whole: bool) -> dict[str, float]:
     lp = pulp.LpProblem("delay_matching", pulp.LpMinimize)
     horizon = max(floor.values(), default=0) + 1
-    r = {n: lp.add_variable(f"r{k}", lowBound=0) for k, n in enumerate(problem.nodes)}
+    category = pulp.LpInteger if whole else pulp.LpContinuous
+    r = {n: lp.add_variable(f"r{k}", lowBound=0, cat=category) for k, n in enumerate(problem.nodes)}
+    # Ties go to the earliest labels, so that the result does not depend on the solver's path.
+    scale = horizon * len(r) * 4
     terms = []
     for k, chain in enumerate(problem.chains):
         length = lp.add_variable(f"m{k}", lowBound=0)
-        terms.append((length, chain.width_bits * chain.count * horizon * len(r) * 4))
-        for sink, constant in chain.sinks:
-            if sink != chain.source:
-                lp += pulp.LpAffineExpression([(length, 1), (r[sink], -1), (r[chain.source], 1)]) >= constant
+        terms.append((length, chain.width_bits * chain.count * scale))
+        for source, sink, constant in chain.sinks:
+            if sink != source:
+                lp += pulp.LpAffineExpression([(length, 1), (r[sink], -1), (r[source], 1)]) >= constant
             elif constant > 0:
                 lp += length >= constant
-    # Ties go to the earliest labels, so that the result does not depend on the solver's path.
+    for k, tap in enumerate(problem.taps):
+        high, low = lp.add_variable(f"h{k}", lowBound=0), lp.add_variable(f"l{k}", lowBound=0)
+        weight = MUX_COST * tap.width_bits * tap.count * scale
+        terms += [(high, weight), (low, -weight)]
+        for source, sink, constant in tap.ways:
+            moved = [(r[sink], -1), (r[source], 1)] if sink != source else []
+            lp += pulp.LpAffineExpression([(high, 1), *moved]) >= constant
+            lp += pulp.LpAffineExpression([(low, 1), *moved]) <= constant
     lp += pulp.LpAffineExpression([*terms, *((v, 1) for v in r.values())])
     for name in problem.fixed:
         lp += r[name] == 0
     for p in problem.precedences:
         if p.source != p.sink:
             lp += pulp.LpAffineExpression([(r[p.sink], 1), (r[p.source], -1)]) >= p.cycles
-    status = lp.solve(pulp.HiGHS(msg=False, solver="ipm"))
+    status = lp.solve(pulp.HiGHS(msg=False) if whole else pulp.HiGHS(msg=False, solver="ipm"))
     assert pulp.LpStatus[status] == "Optimal", pulp.LpStatus[status]
-    label = {n: round(v.value()) for n, v in r.items()}
-    assert problem.respects(label)
-    return label
+    return {n: float(v.value()) for n, v in r.items()}
 
 
 def cheapest_by_trying(problem: DelayProblem, most_cycles: int) -> int:
@@ -211,7 +300,7 @@ def unfold(netlist: Netlist) -> DelayProblem:
         return f"{node.name}@{','.join(map(str, point))}"
 
     precedences: list[Precedence] = []
-    needs: dict[tuple[str, Point], dict[str, int]] = defaultdict(dict)
+    needs: dict[tuple[str, Point], dict[tuple[str, str], int]] = defaultdict(dict)
     for node, arc in netlist.arcs():
         source = netlist.node[arc.source]
         for consumer, producer, span in netlist.spans(node, arc):
@@ -221,14 +310,14 @@ def unfold(netlist: Netlist) -> DelayProblem:
             precedences.append(Precedence(name(source, producer), name(node, consumer), kept))
             if not arc.fifo:
                 wanted = needs[arc.source, producer]
-                sink = name(node, consumer)
-                wanted[sink] = max(constant, wanted.get(sink, constant))
+                way = name(source, producer), name(node, consumer)
+                wanted[way] = max(constant, wanted.get(way, constant))
     return DelayProblem(
         tuple(name(node, point) for node in netlist.nodes for point in netlist.region[node.region].points),
         frozenset(name(n, p) for n in netlist.nodes if n.op == "control" for p in netlist.region[n.region].points),
         tuple(precedences),
         tuple(
-            SharedRegisters(name(netlist.node[u], p), netlist.node[u].width_bits, 1, tuple(sinks.items()))
-            for (u, p), sinks in needs.items()
+            SharedRegisters(netlist.node[u].width_bits, 1, tuple((a, b, c) for (a, b), c in ways.items()))
+            for (u, _), ways in needs.items()
         ),
     )

@@ -38,7 +38,9 @@ def infer_widths(netlist: Netlist) -> Netlist:
             ranges[node.name] = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         elif node.op == "multiply":
             constant = dict(node.parameters).get("constant")
-            other = inputs[1] if constant is None else (int(str(constant)),) * 2
+            # A factor that another dataflow brings is 1 here.
+            single = (1 if constant is None else int(str(constant)),) * 2
+            other = inputs[1] if len(inputs) > 1 else single
             corners = [a * b for a in inputs[0] for b in other]
             ranges[node.name] = (min(corners), max(corners))
         elif node.op == "mask":
@@ -53,12 +55,12 @@ def infer_widths(netlist: Netlist) -> Netlist:
         n.name: replace(n, width_bits=min(n.width_bits, widths[n.name])) for n in netlist.nodes if n.name in widths
     }
     result = netlist.with_nodes(narrowed)
-    output = result.node[f"{plan.drain.access.tensor}_write"]
+    output = result.node[f"{plan.drain.operand}_write"]
     # A bank holds what is written, so what is read back is as wide as that.
     back = {
         n.name: replace(n, width_bits=output.width_bits)
         for n in result.nodes
-        if n.name.startswith(f"{plan.drain.access.tensor}_read") and n.op in ("read", "rotate") and n.width_bits > 1
+        if n.name.startswith(f"{plan.drain.operand}_read") and n.op in ("read", "rotate", "lane") and n.width_bits > 1
     }
     return result.with_nodes(back)
 
@@ -72,7 +74,7 @@ def bits_of(values: Range) -> int:
 def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: int, most: int) -> Range:
     plan = netlist.plan
     full = (-(1 << (most - 1)), (1 << (most - 1)) - 1)
-    name = plan.drain.access.tensor
+    name = plan.drain.operand
     if node.name in (f"{name}_sum", f"{name}_partial"):
         if plan.drain.reads_back:
             return full

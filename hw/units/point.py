@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.kinds import Kind, Operand, Use
 from hw.units.delay import delay_taps, programmable_delay
+from hw.units.sequencer import mode_wire
 
 
 class PointModule(wiring.Component):
@@ -22,10 +23,12 @@ class PointModule(wiring.Component):
         members: dict[str, wiring.Member] = {}
         for use in kind.uses:
             for operand in use.operands:
-                if operand.local is None:
-                    members[use.port(operand)] = In(operand.width_bits)
+                for choice in operand.choices:
+                    if choice.port:
+                        members[choice.port] = In(choice.width_bits)
                 if operand.fifo:
                     members[f"p_{operand.fifo}"] = In(max(1, (operand.fifo_depth - 1).bit_length()))
+        members |= {mode_wire(modes): In(1) for modes in kind.mode_sets}
         widths = {use.node.name: use.node.width_bits for use in kind.uses}
         for name, registers in kind.exports:
             members[f"{name}_d{registers}"] = Out(widths[name])
@@ -63,16 +66,34 @@ class PointModule(wiring.Component):
         return m
 
     def _in(self, m: Module, use: Use, operand: Operand) -> Value:
-        if operand.local is None:
-            value: Value = getattr(self, use.port(operand))
-        else:
-            value = self.taps[operand.local][operand.registers]
+        value = self._chosen(operand)
         if operand.fifo:
             pointer = getattr(self, f"p_{operand.fifo}")
             value = programmable_delay(
                 m, value, operand.width_bits, operand.fifo_depth, pointer, f"{use.node.name}_{operand.role}"
             )
         return value.as_signed() if operand.signed else value.as_unsigned()
+
+    def _chosen(self, operand: Operand) -> Value:
+        """The operand's source in the mode that runs; at most one of several sources is let through."""
+        parts = []
+        for choice in operand.choices:
+            if choice.port:
+                value: Value = getattr(self, choice.port)
+            elif choice.local:
+                value = self.taps[choice.local][choice.registers]
+            else:
+                value = Const(choice.constant, choice.width_bits)
+            value = value.as_signed() if choice.signed else value.as_unsigned()
+            if len(operand.choices) == 1:
+                return value
+            if choice.constant or choice.port or choice.local:
+                wide = Mux(getattr(self, mode_wire(choice.modes)), value, 0)
+                parts.append(Cat(wide, wide[-1].replicate(operand.width_bits) if choice.signed else Const(0, operand.width_bits)))
+        total = Const(0, operand.width_bits)
+        for part in parts:
+            total = total | part[: operand.width_bits]
+        return total[: operand.width_bits]
 
     def _node(self, m: Module, use: Use) -> None:
         node, out = use.node, self.value[use.node.name]
@@ -86,7 +107,7 @@ class PointModule(wiring.Component):
                 m.d.comb += out.eq(self._source(m, node.name, ins, out))
             case "multiply":
                 constant = dict(node.parameters).get("constant")
-                other = ins["b"] if constant is None else int(str(constant))
+                other = ins.get("b", 1) if constant is None else int(str(constant))
                 m.d.sync += out.eq(ins["a"] * other)
             case "add":
                 m.d.sync += out.eq(ins["a"] + ins["b"] if "b" in ins else ins["a"])
@@ -107,10 +128,7 @@ class PointModule(wiring.Component):
                 raise AssertionError(node.op)
 
     def _source(self, m: Module, name: str, ins: dict[str, Value], out: Signal) -> Value:
-        for role in ("hop", "broadcast"):
-            if role in ins:
-                return ins[role]
-        value = ins["port"]
+        value = ins["main"]
         for i in reversed(range(len(ins))):
             if f"from{i}" in ins:
                 value = Mux(ins[f"from{i}"], ins[f"delayed{i}"], value)
@@ -154,7 +172,10 @@ class PointModule(wiring.Component):
         if read := getattr(self, "read_ports", None):
             ports |= {"i_r_en": read["enable"], "i_r_addr": read["address"]}
         if write := getattr(self, "write_ports", None):
-            ports |= {"i_w_en": write["enable"], "i_w_addr": write["address"], "i_w_data": write["data"]}
+            # A narrower sum keeps its sign in a word that other modes need wider.
+            data = Signal(width, name="w_data")
+            m.d.comb += data.eq(write["data"])
+            ports |= {"i_w_en": write["enable"], "i_w_addr": write["address"], "i_w_data": data}
         m.submodules.bank = Instance(module, **ports)
         for use in self.kind.uses:
             if use.node.op == "read":

@@ -8,10 +8,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dataflow.architecture import Plan
 from hw.conditions import (
     Address,
     All,
     AtLeast,
+    ByMode,
     Digit,
     Flag,
     GuardHolds,
@@ -23,10 +25,16 @@ from hw.conditions import (
     Zero,
 )
 from hw.conditions import Value as ControlValue
-from hw.generators import Generator
+from hw.generators import AddressUnit
+from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
-from hw.registers import Register, guarded_tiles, turning
+from hw.registers import Register, axis_names, guarded_tiles
 from workloads.affine import Affine
+
+
+def mode_wire(modes: Sequence[int]) -> str:
+    """Name of the wire that is 1 while one of the modes runs."""
+    return "_".join(["in_modes", *map(str, modes)])
 
 
 class Sequencer(wiring.Component):
@@ -42,19 +50,23 @@ class Sequencer(wiring.Component):
         Concatenated values of the control node NAME, one a point of its region.
     p_NAME
         Write pointer of the programmable delay NAME.
+    in_modes_M_N...
+        One of these modes is chosen.
     """
 
     def __init__(
         self,
         netlist: Netlist,
-        generators: Sequence[Generator],
+        units: Sequence[AddressUnit],
         registers: Sequence[Register],
         fifos: Mapping[str, int],
-        write_cycles: int,
+        most_drain_cycles: int,
+        choices: Sequence[tuple[int, ...]],
     ) -> None:
-        self.netlist, self.generators = netlist, {g.name: g for g in generators}
-        self.registers, self.fifos = tuple(registers), dict(fifos)
-        self.write_cycles = write_cycles
+        self.netlist, self.units = netlist, {u.name: u for u in units}
+        self.registers, self.fifos, self.choices = tuple(registers), dict(fifos), tuple(choices)
+        self.most_drain_cycles = most_drain_cycles
+        self.levels = loop_levels(netlist.plans)
         self.nodes = tuple(n for n in netlist.nodes if n.op == "control")
         members: dict[str, wiring.Member] = {
             "cfg_we": In(1),
@@ -69,6 +81,8 @@ class Sequencer(wiring.Component):
             members[f"c_{node.name}"] = Out(node.width_bits * len(netlist.region[node.region].points))
         for name, depth in self.fifos.items():
             members[f"p_{name}"] = Out(max(1, (depth - 1).bit_length()))
+        for modes in self.choices:
+            members[mode_wire(modes)] = Out(1)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -80,9 +94,11 @@ class Sequencer(wiring.Component):
                 with m.If(self.cfg_we & (self.cfg_addr == reg.address + word)):
                     m.d.sync += self.r[reg.name][low:high].eq(self.cfg_data[: high - low])
         self._counters(m)
-        for gen in self.generators.values():
-            self._generator(m, gen)
+        for unit in self.units.values():
+            self._addresses(m, unit)
         self._pointers(m)
+        for modes in self.choices:
+            m.d.comb += self[mode_wire(modes)].eq(self._chosen(modes))
         for node in self.nodes:
             values = dict(node.parameters)["values"]
             assert isinstance(values, tuple)
@@ -94,8 +110,7 @@ class Sequencer(wiring.Component):
         return getattr(self, name)
 
     def _counters(self, m: Module) -> None:
-        plan = self.netlist.plan
-        loops = plan.dataflow.order
+        loops = self.levels
         self.count = [Signal(len(self.r[f"last_{loop}"]), name=f"t_{loop}") for loop in loops]
         self.zero = [Signal(name=f"zero_{loop}") for loop in loops]
         self.last = [Signal(name=f"last_{loop}") for loop in loops]
@@ -104,8 +119,9 @@ class Sequencer(wiring.Component):
         self.step = Signal()
         running, draining = Signal(), Signal()
         gap = Signal(16)
-        drain_cycles = plan.dataflow.most_skew_cycles + self.write_cycles
-        left = Signal(range(drain_cycles + 1))
+        fused = len(self.netlist.plans) > 1
+        left = Signal(range(self.most_drain_cycles + 1))
+        drain_cycles: Value = self.r["drain"] if fused else Const(self.most_drain_cycles)
         inner: Value = Const(1)
         for k in range(len(loops) - 1, -1, -1):
             m.d.comb += [
@@ -129,13 +145,11 @@ class Sequencer(wiring.Component):
                         self.count[k].eq(self.count[k] + 1),
                         *(self.count[j].eq(0) for j in range(k + 1, len(loops))),
                     ]
-                    if k <= plan.drain.gap_level:
-                        m.d.sync += gap.eq(self.r["gap"])
+                    if modes := self._gap_modes(k):
+                        with m.If(self._chosen(modes)):
+                            m.d.sync += gap.eq(self.r["gap"])
             with m.If(finished):
-                m.d.sync += [running.eq(0), left.eq(drain_cycles)]
-                m.d.sync += draining.eq(drain_cycles != 0)
-                if not drain_cycles:
-                    m.d.sync += self.done.eq(1)
+                m.d.sync += [running.eq(0), left.eq(drain_cycles), draining.eq(1)]
         with m.If(draining):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 1):
@@ -145,6 +159,21 @@ class Sequencer(wiring.Component):
         with m.If(self.begin):
             m.d.sync += [running.eq(1), self.done.eq(0), self.cycles.eq(0), gap.eq(0)]
             m.d.sync += [c.eq(0) for c in self.count]
+
+    def _gap_modes(self, level: int) -> tuple[int, ...]:
+        """Modes in which idle cycles follow a step of the loop."""
+        plans = self.netlist.plans
+        return tuple(
+            mode
+            for mode, plan in enumerate(plans)
+            if plan.drain.gap_level >= 0 and level <= plan.drain.gap_level + levels_outside(plans, plan)
+        )
+
+    def _chosen(self, modes: Sequence[int]) -> Value:
+        """One of the modes runs."""
+        if len(modes) == len(self.netlist.plans):
+            return Const(1)
+        return Cat(*(self.r["mode"][mode] for mode in modes)).any()
 
     def _stepped(
         self, m: Module, state: Signal, start: Value, deltas: Sequence[Value], extra: Value | None = None
@@ -160,25 +189,25 @@ class Sequencer(wiring.Component):
             m.d.sync += state.eq(state + delta + (extra if extra is not None else 0))
         return delta
 
-    def _generator(self, m: Module, gen: Generator) -> None:
-        name, levels = gen.name, range(len(self.count))
+    def _addresses(self, m: Module, unit: AddressUnit) -> None:
+        name, levels = unit.name, range(len(self.count))
         correction: Value = Const(0)
-        for r in gen.rotating:
-            phase = gen.phase_bits(r)
-            bits = gen.digit_bits(r) + phase
+        for r in unit.rotating:
+            bits = unit.low_bits(r)
             low = Signal(bits, name=f"{name}_low{r}")
             delta = self._stepped(m, low, self.r[f"{name}_low{r}"], [self.r[f"{name}_low{r}_by{k}"] for k in levels])
             up = Signal(name=f"{name}_up{r}")
             m.d.comb += up.eq((low + delta)[bits])
             turn = self.r[f"{name}_turn{r}"]
             correction = correction + Mux(up, turn, 0)
-            if phase:
-                over = Signal(name=f"{name}_over{r}")
-                m.d.comb += over.eq((low[:phase] + delta[:phase])[phase])
+            for digit, modes in unit.digit_modes(r).items():
+                phase = bits - digit
+                over = Signal(name=f"{name}_over{r}_{digit}")
+                m.d.comb += over.eq((low[:phase] + delta[:phase])[phase] & self._chosen(modes))
                 correction = correction - Mux(over, turn, 0)
-            setattr(self, f"digit_{name}_{r}", low[phase:])
-        for r in gen.ranged:
-            at = Signal(signed(gen.coordinate_bits), name=f"{name}_at{r}")
+            setattr(self, f"low_{name}_{r}", low)
+        for r in unit.ranged:
+            at = Signal(signed(unit.coordinate_bits), name=f"{name}_at{r}")
             self._stepped(
                 m,
                 at,
@@ -186,7 +215,7 @@ class Sequencer(wiring.Component):
                 [self.r[f"{name}_at{r}_by{k}"].as_signed() for k in levels],
             )
             setattr(self, f"at_{name}_{r}", at)
-        address = Signal(gen.address_bits, name=f"{name}_address")
+        address = Signal(unit.address_bits, name=f"{name}_address")
         self._stepped(m, address, self.r[f"{name}_start"], [self.r[f"{name}_by{k}"] for k in levels], correction)
         setattr(self, f"address_{name}", address)
 
@@ -199,17 +228,29 @@ class Sequencer(wiring.Component):
                 m.d.sync += pointer.eq(pointer + 1)
 
     def _value(self, m: Module, name: str, value: ControlValue) -> Value:
-        if isinstance(value, Address):
-            gen = self.generators[value.generator]
-            total = getattr(self, f"address_{gen.name}")
-            for r in turning(gen):
-                if value.carry[r]:
-                    total = total + self.r[f"{gen.name}_turn{r}"]
-            out = Signal(gen.address_bits, name=f"{name}_{''.join(map(str, value.carry))}")
-            m.d.comb += out.eq(total)
-            return out
-        if isinstance(value, Digit):
-            return getattr(self, f"digit_{value.generator}_{value.dimension}")
+        match value:
+            case ByMode(choices):
+                if len({v for _, v in choices}) == 1:
+                    return self._value(m, name, choices[0][1])
+                parts = [
+                    Mux(self._chosen((mode,)), self._value(m, f"{name}_{mode}", v), 0) for mode, v in choices
+                ]
+                total: Value = parts[0]
+                for part in parts[1:]:
+                    total = total | part
+                return total
+            case Address(generator, carry):
+                unit = self.units[generator]
+                total = getattr(self, f"address_{unit.name}")
+                for r in unit.turning:
+                    if r < len(carry) and carry[r]:
+                        total = total + self.r[f"{unit.name}_turn{r}"]
+                out = Signal(unit.address_bits, name=f"{name}_{''.join(map(str, carry))}")
+                m.d.comb += out.eq(total)
+                return out
+            case Digit(generator, dimension, bits):
+                low = getattr(self, f"low_{generator}_{dimension}")
+                return low[len(low) - bits :]
         return self._bit(value)
 
     def _bit(self, value: ControlValue) -> Value:
@@ -223,12 +264,11 @@ class Sequencer(wiring.Component):
             case AtLeast(level, steps):
                 if steps > 0:
                     return self.count[level] >= steps
-                return self.count[level] + (-steps) <= self.r[f"last_{self.netlist.plan.dataflow.order[level]}"]
+                return self.count[level] + (-steps) <= self.r[f"last_{self.levels[level]}"]
             case Flag(register):
                 return self.r[register].bool()
-            case Inside(loop, position):
-                level = self.netlist.plan.dataflow.order.index(loop)
-                return ~self.last[level] | self.r[f"edge_{loop}"][position]
+            case Inside(level, axis, position):
+                return ~self.last[level] | self.r[f"edge_{axis_names(self.netlist.plans)[axis]}"][position]
             case InRange(generator, dimension, offset):
                 moved = getattr(self, f"at_{generator}_{dimension}") + offset
                 return (moved >= 0) & (moved < self.r[f"{generator}_shape{dimension}"].as_signed())
@@ -242,28 +282,28 @@ class Sequencer(wiring.Component):
                 for term in terms:
                     out = out | self._bit(term)
                 return ~out[0]
-            case GuardHolds(index, positions):
-                return self._guard(index, dict(positions))
+            case GuardHolds(index, positions, mode):
+                return self._guard(self.netlist.plans[mode], index, dict(positions))
         raise AssertionError(value)
 
-    def _guard(self, index: int, positions: Mapping[str, int]) -> Value:
-        guard = self.netlist.plan.nest.guards[index]
-        total = self._affine(guard.affine, positions)
+    def _guard(self, plan: Plan, index: int, positions: Mapping[str, int]) -> Value:
+        guard = plan.nest.guards[index]
+        total = self._affine(plan, guard.affine, positions)
         for division, coefficient in guard.divisions:
-            inner = self._affine(division.inner, positions)
+            inner = self._affine(plan, division.inner, positions)
             quotient = inner // division.divisor if division.operator == "//" else inner % division.divisor
             total = total + coefficient * quotient
         if guard.relation == ">=":
             return total >= 0
         return total == 0 if guard.relation == "==" else total != 0
 
-    def _affine(self, affine: Affine, positions: Mapping[str, int]) -> Value:
-        dataflow = self.netlist.plan.dataflow
+    def _affine(self, plan: Plan, affine: Affine, positions: Mapping[str, int]) -> Value:
+        dataflow, outside = plan.dataflow, levels_outside(self.netlist.plans, plan)
         total: Value = Const(affine.constant, signed(max(2, affine.constant.bit_length() + 1)))
         for loop, coefficient in affine.terms:
-            counter = self.count[dataflow.order.index(loop)]
+            counter = self.count[dataflow.order.index(loop) + outside]
             iteration = counter * dataflow.size(loop) + positions.get(loop, 0)
-            if loop in guarded_tiles(self.netlist.plan):
+            if loop in guarded_tiles(plan):
                 iteration = iteration + self.r[f"origin_{loop}"]
             total = total + coefficient * iteration
         return total

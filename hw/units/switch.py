@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dataflow.banking import Switch
 from dataflow.dataflow import Point
-from hw.generators import Generator
 
 
 def rotate(
@@ -38,25 +38,25 @@ class Rotator(wiring.Component):
     dimension R. Dimensions that do not rotate have a constant digit.
     """
 
-    def __init__(self, generator: Generator, width: int, *, towards_banks: bool) -> None:
-        self.generator, self.width, self.towards_banks = generator, width, towards_banks
-        total = generator.banking.total * width
+    def __init__(self, switch: Switch, width: int, *, towards_banks: bool) -> None:
+        self.switch, self.width, self.towards_banks = switch, width, towards_banks
+        total = len(switch.grid) * width
         members: dict[str, wiring.Member] = {"i": In(total), "o": Out(total)}
-        for r in generator.rotating:
-            members[f"digit{r}"] = In(generator.digit_bits(r))
+        for r in switch.dimensions:
+            members[f"digit{r}"] = In(switch.digit_bits(r))
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        banking, w = self.generator.banking, self.width
-        words: dict[Point, Value] = {p: self.i[k * w : k * w + w] for k, p in enumerate(banking.grid)}
-        words = _turn(words, banking.counts, banking.first, banking.rotating, towards_banks=self.towards_banks)
-        digits = {r: getattr(self, f"digit{r}") for r in self.generator.rotating}
+        switch, w = self.switch, self.width
+        words: dict[Point, Value] = {p: self.i[k * w : k * w + w] for k, p in enumerate(switch.grid)}
+        words = _turn(words, switch.counts, switch.first, switch.rotating, towards_banks=self.towards_banks)
+        digits = {r: getattr(self, f"digit{r}") for r in switch.dimensions}
         for r, digit in digits.items():
             for bit in range(len(digit)):
-                words = rotate(words, banking.counts, {r: _one_bit(digit, bit)}, towards_banks=self.towards_banks)
+                words = rotate(words, switch.counts, {r: _one_bit(digit, bit)}, towards_banks=self.towards_banks)
                 words = _named(m, words, f"turn{r}_{bit}", w)
-        m.d.sync += self.o.eq(Cat(*(words[p] for p in banking.grid)))
+        m.d.sync += self.o.eq(Cat(*(words[p] for p in switch.grid)))
         return m
 
 
@@ -92,36 +92,36 @@ class Spread(wiring.Component):
     Members ``carryJ`` are the addresses for each combination of carries, ``o`` all banks' addresses, row-major.
     """
 
-    def __init__(self, generator: Generator, carries: Sequence[Point]) -> None:
-        self.generator, self.carries = generator, tuple(carries)
-        members: dict[str, wiring.Member] = {"o": Out(generator.address_bits * generator.banking.total)}
+    def __init__(self, switch: Switch, address_bits: int, carries: Sequence[Point]) -> None:
+        self.switch, self.carries = switch, tuple(carries)
+        members: dict[str, wiring.Member] = {"o": Out(address_bits * len(switch.grid))}
         for j in range(len(self.carries)):
-            members[f"carry{j}"] = In(generator.address_bits)
-        for r in generator.rotating:
-            members[f"digit{r}"] = In(generator.digit_bits(r))
+            members[f"carry{j}"] = In(address_bits)
+        for r in switch.dimensions:
+            members[f"digit{r}"] = In(switch.digit_bits(r))
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        gen, banking = self.generator, self.generator.banking
+        switch = self.switch
         behind: dict[tuple[int, int], Value] = {}
-        for r in gen.rotating:
-            for b in range(banking.counts[r]):
+        for r in switch.dimensions:
+            for b in range(switch.counts[r]):
                 bit = Signal(name=f"behind{r}_{b}")
                 # No digit exceeds the last bank.
-                m.d.comb += bit.eq(getattr(self, f"digit{r}") > b if b + 1 < banking.counts[r] else 0)
+                m.d.comb += bit.eq(getattr(self, f"digit{r}") > b if b + 1 < switch.counts[r] else 0)
                 behind[r, b] = bit
         addresses = []
-        for place in banking.grid:
+        for place in switch.grid:
             fixed = [
                 None if turns else int(b < f)
-                for b, f, turns in zip(place, banking.first, banking.rotating, strict=True)
+                for b, f, turns in zip(place, switch.first, switch.rotating, strict=True)
             ]
             choices = [c for c in self.carries if all(x is None or x == y for x, y in zip(fixed, c, strict=True))]
             value: Value = getattr(self, f"carry{self.carries.index(choices[0])}")
             for carry in choices[1:]:
                 test: Value = Const(1)
-                for r in gen.rotating:
+                for r in switch.dimensions:
                     bit = behind[r, place[r]]
                     test = test & (bit if carry[r] else ~bit)
                 value = Mux(test, getattr(self, f"carry{self.carries.index(carry)}"), value)
