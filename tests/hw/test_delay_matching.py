@@ -37,7 +37,7 @@ def random_problem(seed: int) -> DelayProblem:
     precedences = tuple(Precedence(u, v, latency[u] - delay[u, v]) for u, v in edges)
     chains = tuple(
         SharedRegisters(
-            u, r.choice((1, 8, 32)), r.choice((1, 4)), tuple((v, delay[u, v] - latency[u]) for w, v in edges if w == u)
+            r.choice((1, 8, 32)), r.choice((1, 4)), tuple((u, v, delay[u, v] - latency[u]) for w, v in edges if w == u)
         )
         for u in names
         if any(w == u for w, _ in edges)
@@ -65,9 +65,9 @@ def test_late_is_cheaper_when_the_result_is_narrow() -> None:
             Precedence("narrow", "join", 1),
         ),
         (
-            SharedRegisters("in", 32, 1, (("slow", 0), ("narrow", 0))),
-            SharedRegisters("slow", 8, 1, (("join", -3),)),
-            SharedRegisters("narrow", 1, 1, (("join", -1),)),
+            SharedRegisters(32, 1, (("in", "slow", 0), ("in", "narrow", 0))),
+            SharedRegisters(8, 1, (("slow", "join", -3),)),
+            SharedRegisters(1, 1, (("narrow", "join", -1),)),
         ),
     )
     assert solve(wide_late) == {"in": 0, "slow": 0, "narrow": 0, "join": 3}
@@ -105,7 +105,7 @@ REGULAR = (
 def test_folded_is_the_flat_problem_with_equal_labels(case: tuple[str, dict[str, int], tuple[int, ...], str]) -> None:
     spec, space, skew, order = case
     nest = load(spec).nest
-    netlist, _ = lower(build(nest, Dataflow.of(nest, space, skew=skew, order=tuple(order.split()))))
+    netlist, _ = lower(build(nest, Dataflow.of(nest, space, skew=skew, order=tuple(order.split()))).plans[0], "case")
     netlist = infer_widths(balance_reductions(netlist))
     folded, flat = delay_problem(netlist), unfold(netlist)
     best = folded.register_bits(solve(folded))
@@ -123,7 +123,7 @@ def test_folded_is_the_flat_problem_with_equal_labels(case: tuple[str, dict[str,
 @pytest.mark.parametrize("seed", range(25))
 def test_never_worse_than_earliest(seed: int) -> None:
     nest, dataflow, _ = random_design(seed)
-    netlist, _ = lower(build(nest, dataflow))
+    netlist, _ = lower(build(nest, dataflow).plans[0], "case")
     problem = delay_problem(infer_widths(balance_reductions(netlist)))
     assert problem.register_bits(solve(problem)) <= problem.register_bits(earliest(problem))
 
@@ -132,7 +132,7 @@ def test_size_of_the_problem_does_not_grow_with_the_array() -> None:
     nest = load("gemm:m=64,n=64,k=64").nest
 
     def variables(size: int) -> int:
-        netlist, _ = lower(build(nest, Dataflow.of(nest, {"m": size, "n": size}, skew=(1, 1))))
+        netlist, _ = lower(build(nest, Dataflow.of(nest, {"m": size, "n": size}, skew=(1, 1))).plans[0], "case")
         return len(delay_problem(netlist).nodes)
 
     assert variables(4) == variables(16)

@@ -68,8 +68,9 @@ def test_pyverilog_finds_the_netlist(case: Case) -> None:
         ports = {port.name: port.bits for port in modules[name].ports}
         for use in kind.uses:
             for operand in use.operands:
-                if operand.local is None:
-                    assert ports[use.port(operand)] == operand.width_bits
+                for choice in operand.choices:
+                    if choice.port:
+                        assert ports[choice.port] == choice.width_bits
         for node, registers in kind.exports:
             assert ports[f"{node}_d{registers}"] == made.netlist.node[node].width_bits
         assert modules[name].register_bits == kind_register_bits(kind)

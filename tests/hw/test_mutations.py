@@ -104,13 +104,13 @@ def dropped(kind: type) -> Callable[[Any], Any]:
 def moved_ports(design: Design) -> Design:
     """Two ports of the weights exchange their banks in hardware only."""
     changed = []
-    for gen in design.generators:
+    for gen in design.generators[0]:
         ports = gen.banking.ports
         if gen.name == "B":
             (u0, o0), (u1, o1), *rest = ports
             gen = replace(gen, banking=replace(gen.banking, ports=((u0, o1), (u1, o0), *rest)))
         changed.append(gen)
-    return replace(design, generators=tuple(changed))
+    return replace(design, generators=(tuple(changed),))
 
 
 def registers(**changes: Callable[[int], int]) -> Registers:
@@ -201,8 +201,8 @@ CASES = (
     Case("multiplier-latency-wrong", OUTPUT, nodes(lambda n: replace(n, latency_cycles=0), "product0", rematch=True)),
     Case("product-too-narrow", OUTPUT, nodes(narrower(2), "product0")),
     Case("sum-too-narrow", WEIGHT, nodes(narrower(3), "sum0")),
-    Case("switch-digits-exchanged", WINDOW, nodes(exchanged_digits, "I_read_port")),
-    Case("switch-digit-too-late", WINDOW, nodes(arc("digit3", later), "I_read_port")),
+    Case("switch-digits-exchanged", WINDOW, nodes(exchanged_digits, "I_read_turned")),
+    Case("switch-digit-too-late", WINDOW, nodes(arc("digit3", later), "I_read_turned")),
     Case("ports-exchange-banks", OUTPUT, moved_ports),
     Case(
         "spilled-sum-forgotten",
