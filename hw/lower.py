@@ -26,6 +26,7 @@ from hw.latencies import reduce_latency_cycles
 from hw.netlist import Arc, Netlist, Pairs
 from hw.ports import PortBuilder
 from workloads.errors import BrickworkError
+from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access, Tensor
 
 
@@ -145,16 +146,19 @@ class _Lowering(PortBuilder):
         return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
 
     def product(self) -> str:
-        units = self.dataflow.units
+        """The term of the body: one node a step of a folding unit, else one node for all of it."""
+        units, unit = self.dataflow.units, self.nest.unit
         names = [f"{feed.operand}_in" for feed in self.plan.feeds]
+        steps = [names[k : k + 1] for k in range(1, len(names))] if unit.folds else [names[1:]]
         value = names[0]
-        for k, other in enumerate(names[1:]):
+        for k, others in enumerate(steps):
             value = self.add(
-                f"product{k}",
+                f"{unit.name}{k}",
                 "fu",
-                "multiply",
-                (self.local(value, "a", units), self.local(other, "b", units)),
+                "multiply" if unit == PRODUCT else "compute",
+                (self.local(n, role, units) for n, role in zip([value, *others], unit.operands, strict=True)),
                 self.output_bits,
+                unit=unit,
             )
         if self.nest.coefficient != 1:
             value = self.add(
@@ -168,7 +172,7 @@ class _Lowering(PortBuilder):
         return value
 
     def gated(self, value: str) -> str:
-        """0 where a guard fails or an iteration lies outside the nest and no operand is masked for it."""
+        """The reduction's identity where a guard fails, or outside the nest where no operand is masked for it."""
         units = self.dataflow.units
         bits = self.inside_bits(self.plan.gated, units)
         for g, guard in enumerate(self.nest.guards):
@@ -179,9 +183,10 @@ class _Lowering(PortBuilder):
                 {key: GuardHolds(g, tuple(zip(loops, key, strict=True))) for key in dict.fromkeys(keys.values())},
             )
             bits.append(Arc(node, "bit", tuple(keys.items())))
-        if not bits:
+        if not bits and (self.nest.dense or self.nest.ignores_zeros):
             return value
-        return self.add("gated", "fu", "mask", (self.local(value, "value", units), *bits), self.nodes[value].width_bits)
+        args = (self.local(value, "value", units), *bits)
+        return self.add("gated", "fu", "mask", args, self.output_bits, by=self.nest.reduction)
 
     # Output
 
@@ -203,6 +208,7 @@ class _Lowering(PortBuilder):
                     self.output_bits,
                     latency=reduce_latency_cycles(most, balanced=False),
                     balanced=False,
+                    by=self.nest.reduction,
                 )
                 continue
             region = "fu"
@@ -216,6 +222,7 @@ class _Lowering(PortBuilder):
                 "add",
                 (self.local(value, "a", stage.points), Arc(f"sum{k}", "b", links)),
                 self.output_bits,
+                by=self.nest.reduction,
             )
         return value
 
@@ -239,7 +246,7 @@ class _Lowering(PortBuilder):
             if back:
                 select.append(self.local(back, "first", points))
             select.append(Arc(f"{name}_sum", "again", tuple((p, p) for p in points), 1))
-            self.add(f"{name}_partial", region, "select", select, bits)
+            self.add(f"{name}_partial", region, "select", select, bits, by=self.nest.reduction)
             back = f"{name}_partial"
         if back:
             value = self.add(
@@ -248,11 +255,12 @@ class _Lowering(PortBuilder):
                 "add",
                 (self.local(value, "a", points), self.local(back, "b", points)),
                 bits,
+                by=self.nest.reduction,
             )
         self.write(gen, value, All((Step(), *(Last(k) for k in held))), points)
 
     def read_back(self, gen: Generator, begin: tuple[Condition, ...], points: Sequence[Point]) -> str | None:
-        """The sum at which an accumulation starts, or none where that is always 0."""
+        """The sum at which an accumulation starts, or none where that is always the reduction's identity."""
         drain, name = self.plan.drain, gen.name
         if not drain.reads_back:
             return None
@@ -270,6 +278,7 @@ class _Lowering(PortBuilder):
                 "mask",
                 (self.local(value, "value", points), self.from_one(f"{name}_again", "bit", points)),
                 self.output_bits,
+                by=self.nest.reduction,
             )
         return value
 

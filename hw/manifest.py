@@ -6,6 +6,7 @@ from typing import Any
 
 from hw.design import Design
 from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
+from workloads.text import body_text
 
 Manifest = dict[str, Any]
 
@@ -22,6 +23,7 @@ def manifest(design: Design) -> Manifest:
         "nest": {
             "name": plan.nest.name,
             "loops": plan.nest.extents,
+            "body": body_text(plan.nest),
             "output": str(plan.nest.output),
             "inputs": [str(a) for a in plan.nest.inputs],
             "coefficient": plan.nest.coefficient,

@@ -77,12 +77,13 @@ class Node:
     write      write of a bank (roles ``data``, ``address``, ``enable``)
     rotate     switch between ports and banks
     lane       a wire of a switch
-    mask       value or 0 (roles ``value``, ``bit``...)
+    mask       value or, where a ``bit`` is 0, the identity of the reduction ``by`` (0 when none is given)
     source     operand of a functional unit: stationary register, links, port
     multiply   product of two, or with a constant
-    add        sum of what is present
-    reduce     multi-operand sum, ``shape`` chain or tree
-    select     ``start`` ? ``first`` : ``again``
+    compute    functional unit ``unit`` (roles as in its spelling)
+    add        ``by`` applied to what is present
+    reduce     multi-operand ``by``, ``balanced`` or a chain
+    select     ``start`` ? ``first`` : ``again``, ``first`` being the identity of ``by`` where it is absent
     ========== ===========================================================================
     """
 

@@ -154,6 +154,13 @@ class Nest:
         return self.unit.absorbs_zero and self.reduction == SUM
 
     @property
+    def dense(self) -> bool:
+        """True if every output element between the first and the last that the loops reach is reached."""
+        loops = [loop for index in self.output.index for loop in index.loops]
+        unit = all(len(index.terms) <= 1 and all(abs(c) == 1 for _, c in index.terms) for index in self.output.index)
+        return unit and len(set(loops)) == len(loops)
+
+    @property
     def points(self) -> int:
         """Iteration points of the box, guards not considered."""
         total = 1

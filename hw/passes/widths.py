@@ -6,16 +6,17 @@ from dataclasses import replace
 from math import prod
 
 from hw.netlist import Netlist, Node
-
-Range = tuple[int, int]
+from workloads.functional_unit import Range
+from workloads.reduction import SUM
 
 
 def infer_widths(netlist: Netlist) -> Netlist:
     """Narrow every arithmetic node to the range of its values at the design's limits.
 
-    Ranges come from the formats; a sum of n products has n times the product's range. All arithmetic is modulo the
-    output's width, so that no node needs more bits than the output. Sums that start from what the banks hold may be
-    anything the output can hold.
+    Ranges come from the formats, the functional unit and the reduction. All arithmetic is modulo the output's width, so
+    that no node needs more bits than the output. Sums that start from what the banks hold may be anything the output
+    can hold. A maximum or minimum needs its identity at the output's own width only where an element may be left
+    without a term; elsewhere the extreme of any node's width does.
     """
     ranges: dict[str, Range] = {}
     widths: dict[str, int] = {}
@@ -35,15 +36,16 @@ def infer_widths(netlist: Netlist) -> Netlist:
             continue
         if node.op == "read":
             bits = node.width_bits
-            ranges[node.name] = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+            ranges[node.name] = _full(bits)
         elif node.op == "multiply":
             constant = dict(node.parameters).get("constant")
             other = inputs[1] if constant is None else (int(str(constant)),) * 2
             corners = [a * b for a in inputs[0] for b in other]
             ranges[node.name] = (min(corners), max(corners))
+        elif node.op == "compute":
+            ranges[node.name] = plan.nest.unit.range(inputs)
         elif node.op == "mask":
-            low, high = inputs[0]
-            ranges[node.name] = (min(0, low), max(0, high))
+            ranges[node.name] = _masked_range(netlist, node, inputs[0], most)
         elif node.op in ("add", "reduce", "select"):
             ranges[node.name] = _sum_range(netlist, node, ranges, terms, most)
         else:
@@ -69,24 +71,48 @@ def bits_of(values: Range) -> int:
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
 
 
+def _full(bits: int) -> Range:
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def _compared(values: Range, most: int) -> Range:
+    """The range of what enters a maximum or minimum: anything once it wraps."""
+    return values if bits_of(values) <= most else _full(most)
+
+
+def _masked_range(netlist: Netlist, node: Node, values: Range, most: int) -> Range:
+    nest = netlist.plan.nest
+    reduction = dict(node.parameters).get("by", SUM)
+    if reduction == SUM:
+        return min(0, values[0]), max(0, values[1])
+    low, high = _compared(values, most)
+    if nest.dense and not nest.guards:
+        return low, high
+    identity = nest.reduction.identity(_full(most))
+    return min(low, identity), max(high, identity)
+
+
 def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: int, most: int) -> Range:
     plan = netlist.plan
-    full = (-(1 << (most - 1)), (1 << (most - 1)) - 1)
+    reduction = plan.nest.reduction
     name = plan.drain.access.tensor
     if node.name in (f"{name}_sum", f"{name}_partial"):
         if plan.drain.reads_back:
-            return full
+            return _full(most)
         stages = plan.drain.stages
         spatial = prod(max(len(g) for g in s.groups) for s in stages)
         source = netlist.node[f"{name}_sum"].args[0].source
         # At most ``terms`` products meet in one element; each value that arrives sums up to ``spatial`` of them.
-        low, high = ranges[source]
         arrivals = -(-terms // spatial) if stages else terms
-        return min(0, low * arrivals), max(0, high * arrivals)
+        if reduction != SUM:
+            return _compared(ranges[source], most)
+        low, high = reduction.bounds(ranges[source], arrivals)
+        return min(0, low), max(0, high)
     index = int(node.name.removeprefix("sum"))
     longest = max(len(g) for g in plan.drain.stages[index].groups)
-    low, high = ranges[node.args[0].source]
-    return min(low, low * longest), max(high, high * longest)
+    if reduction != SUM:
+        return _compared(ranges[node.args[0].source], most)
+    return reduction.bounds(ranges[node.args[0].source], longest)
 
 
 def _in_order(netlist: Netlist) -> list[Node]:

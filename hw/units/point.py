@@ -7,7 +7,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.kinds import Kind, Operand, Use
+from hw.netlist import Node
+from hw.units.arithmetic import Wires
 from hw.units.delay import delay_taps, programmable_delay
+from workloads.functional_unit import FunctionalUnit
+from workloads.reduction import SUM, Reduction
 
 
 class PointModule(wiring.Component):
@@ -88,15 +92,19 @@ class PointModule(wiring.Component):
                 constant = dict(node.parameters).get("constant")
                 other = ins["b"] if constant is None else int(str(constant))
                 m.d.sync += out.eq(ins["a"] * other)
+            case "compute":
+                unit = node.parameter("unit")
+                assert isinstance(unit, FunctionalUnit)
+                m.d.sync += out.eq(unit.value(Wires(), [ins[role] for role in unit.operands]))
             case "add":
-                m.d.sync += out.eq(ins["a"] + ins["b"] if "b" in ins else ins["a"])
+                m.d.sync += out.eq(_combined(node, ins["a"], ins["b"]) if "b" in ins else ins["a"])
             case "reduce":
                 terms = [ins[f"term{n}"] for n in range(len(ins))]
-                self._reduce(m, node.name, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
+                self._reduce(m, node, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
             case "select":
-                m.d.comb += out.eq(Mux(ins["start"], ins.get("first", 0), ins["again"]))
+                m.d.comb += out.eq(Mux(ins["start"], ins.get("first", _identity(node)), ins["again"]))
             case "mask":
-                m.d.comb += out.eq(Mux(bits, ins["value"], 0))
+                m.d.comb += out.eq(Mux(bits, ins["value"], _identity(node)))
             case "all":
                 m.d.comb += out.eq(bits)
             case "lane":
@@ -120,8 +128,9 @@ class PointModule(wiring.Component):
             m.d.sync += kept.eq(value)
         return value
 
-    def _reduce(self, m: Module, name: str, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
-        """Pipelined sum, one register a level; groups shorter than the longest wait at the end."""
+    def _reduce(self, m: Module, node: Node, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
+        """Pipelined reduction, one register a level; groups shorter than the longest wait at the end."""
+        name = node.name
         level = 0
         while len(terms) > 1:
             level += 1
@@ -130,7 +139,7 @@ class PointModule(wiring.Component):
                 pairs = [terms[:2], *([t] for t in terms[2:])]
             following = []
             for n, pair in enumerate(pairs):
-                total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
+                total = _combined(node, *pair) if len(pair) == 2 else pair[0]
                 stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}", reset_less=True)
                 m.d.sync += stage.eq(total)
                 following.append(stage)
@@ -160,3 +169,23 @@ class PointModule(wiring.Component):
             if use.node.op == "read":
                 m.d.comb += self.value[use.node.name].eq(Cat(q).as_signed() if use.node.signed else q)
         m.d.comb += self.h_rdata.eq(q)
+
+
+def _reduction(node: Node) -> Reduction:
+    by = dict(node.parameters).get("by", SUM)
+    assert isinstance(by, Reduction)
+    return by
+
+
+def _combined(node: Node, a: Value, b: Value) -> Value:
+    """Two operands of a reduction; what the result cannot hold wraps first, or it would win a comparison."""
+    most = node.width_bits
+    fitting = [v[:most].as_signed() if len(v) > most else v for v in (a, b)]
+    combined: Value = _reduction(node).combine(Wires(), *fitting)
+    return combined
+
+
+def _identity(node: Node) -> int:
+    """What changes no value of the node's width."""
+    half = 1 << (node.width_bits - 1)
+    return _reduction(node).identity((-half, half - 1) if node.signed else (0, 2 * half - 1))
