@@ -93,26 +93,26 @@ def _masked_range(netlist: Netlist, node: Node, values: Range, most: int) -> Ran
 
 
 def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: int, most: int) -> Range:
+    """Range of a partial reduction of at most ``terms`` terms."""
     plan = netlist.plan
-    reduction = plan.nest.reduction
-    name = plan.drain.access.tensor
-    if node.name in (f"{name}_sum", f"{name}_partial"):
-        if plan.drain.reads_back:
-            return _full(most)
-        stages = plan.drain.stages
-        spatial = prod(max(len(g) for g in s.groups) for s in stages)
-        source = netlist.node[f"{name}_sum"].args[0].source
-        # At most ``terms`` products meet in one element; each value that arrives sums up to ``spatial`` of them.
-        arrivals = -(-terms // spatial) if stages else terms
-        if reduction != SUM:
-            return _compared(ranges[source], most)
-        low, high = reduction.bounds(ranges[source], arrivals)
-        return min(0, low), max(0, high)
-    index = int(node.name.removeprefix("sum"))
-    longest = max(len(g) for g in plan.drain.stages[index].groups)
+    name, stages, reduction = plan.drain.access.tensor, plan.drain.stages, plan.nest.reduction
+    collected = node.name in (f"{name}_sum", f"{name}_partial")
+    if collected and plan.drain.reads_back:
+        return _full(most)
+    arriving = netlist.node[f"{name}_sum"].args[0].source if collected else node.args[0].source
     if reduction != SUM:
-        return _compared(ranges[node.args[0].source], most)
-    return reduction.bounds(ranges[node.args[0].source], longest)
+        return _compared(ranges[arriving], most)
+    if collected:
+        # Each value that arrives sums up to ``spatial`` terms.
+        spatial = prod(max(len(g) for g in s.groups) for s in stages)
+        low, high = reduction.bounds(ranges[arriving], -(-terms // spatial))
+        low, high = min(0, low), max(0, high)
+    else:
+        longest = max(len(g) for g in stages[int(node.name.removeprefix("sum"))].groups)
+        low, high = reduction.bounds(ranges[arriving], longest)
+    term = netlist.node["sum0"].args[0].source if stages else arriving
+    least, largest = reduction.bounds(ranges[term], terms)
+    return max(low, min(0, least)), min(high, max(0, largest))
 
 
 def _in_order(netlist: Netlist) -> list[Node]:
