@@ -39,11 +39,6 @@ class Plan:
     def extents(self) -> dict[str, int]:
         return dict(self.limits)
 
-    @property
-    def gates(self) -> bool:
-        """True if some iterations have to be switched off in the functional unit."""
-        return bool(self.gated or self.nest.guards)
-
 
 @dataclass(frozen=True)
 class Architecture:

@@ -114,7 +114,12 @@ def feed(
 
 
 def maskable(nest: Nest, access: Access, dataflow: Dataflow) -> tuple[str, ...]:
-    """Spatial reduction loops that the element fixes, so that all users of an element agree on their validity."""
+    """Spatial reduction loops that the element fixes, so that all users of an element agree on their validity.
+
+    None where a zero operand would not leave the reduction as it is: there the functional unit has to be switched off.
+    """
+    if not nest.ignores_zeros:
+        return ()
     rows = access.matrix(nest.loop_names)
     return tuple(
         loop

@@ -75,8 +75,11 @@ def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) ->
     """Lower and run the passes, checking between them and recording what each one changed."""
     name = verilog_name(architecture.name)
     plans = architecture.plans
-    factors, gate = max(len(plan.feeds) for plan in plans), any(plan.gates for plan in plans)
-    lowered = [lower(plan, name, factors=factors, gate=gate) for plan in plans]
+    factors = max(len(plan.feeds) for plan in plans)
+    lowered = [lower(plan, name, factors=factors) for plan in plans]
+    # A gate that one dataflow needs lies in the way of all.
+    if any("gated" in netlist.node for netlist, _ in lowered):
+        lowered = [lower(plan, name, factors=factors, gate=True) for plan in plans]
     netlists = [netlist for netlist, _ in lowered]
     for netlist in netlists:
         check(netlist, after="lowering")

@@ -232,7 +232,7 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         choices, outside = [], sum(not isinstance(s, int) and not _local(netlist, node, point, s) for s in chosen)
         for source, modes in chosen.items():
             if isinstance(source, int):
-                choices.append(Choice(modes, max(1, source.bit_length()), False, constant=source))
+                choices.append(Choice(modes, source.bit_length() + 1, source < 0, constant=source))
                 continue
             producer = netlist.node[source[0]]
             if _local(netlist, node, point, source):
@@ -319,6 +319,8 @@ def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -
 def _neutral(node: Node, role: str) -> int:
     if node.op == "multiply" and role == "b":
         return NEUTRAL["factor"]
+    if node.op in ("add", "reduce", "select") and role != "start":
+        return node.identity
     return NEUTRAL.get(role.split("_")[0], 0)
 
 

@@ -26,6 +26,7 @@ from hw.latencies import reduce_latency_cycles
 from hw.netlist import Arc, Netlist, Pairs
 from hw.ports import PortBuilder
 from workloads.errors import BrickworkError
+from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access, Tensor
 
 
@@ -157,14 +158,22 @@ class _Lowering(PortBuilder):
         return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
 
     def product(self) -> str:
-        units = self.dataflow.units
+        """The term of the body: one node a step of a folding unit, else one node for all of it."""
+        units, unit = self.dataflow.units, self.nest.unit
         names = {feed.slot: f"{feed.operand}_in" for feed in self.plan.feeds}
+        last = max(self.factors if unit == PRODUCT else 0, 1 + max(names))
+        steps = [[k] for k in range(1, last)] if unit.folds else [list(range(1, last))]
         value = names[0]
-        for slot in range(1, max(self.factors, len(names))):
-            args = [self.local(value, "a", units)]
-            if slot in names:
-                args.append(self.local(names[slot], "b", units))
-            value = self.add(f"product{slot - 1}", "fu", "multiply", args, self.output_bits)
+        for k, others in enumerate(steps):
+            given = [value, *(names.get(slot) for slot in others)]
+            value = self.add(
+                f"{unit.name}{k}",
+                "fu",
+                "multiply" if unit == PRODUCT else "compute",
+                (self.local(n, role, units) for n, role in zip(given, unit.operands, strict=True) if n),
+                self.output_bits,
+                unit=unit,
+            )
         if self.nest.coefficient != 1:
             value = self.add(
                 "scaled",
@@ -177,7 +186,7 @@ class _Lowering(PortBuilder):
         return value
 
     def gated(self, value: str) -> str:
-        """0 where a guard fails or an iteration lies outside the nest and no operand is masked for it."""
+        """The reduction's identity where a guard fails, or outside the nest where no operand is masked for it."""
         units = self.dataflow.units
         bits = self.inside_bits(self.plan.gated, units)
         for g, guard in enumerate(self.nest.guards):
@@ -188,9 +197,10 @@ class _Lowering(PortBuilder):
                 {key: GuardHolds(g, tuple(zip(loops, key, strict=True))) for key in dict.fromkeys(keys.values())},
             )
             bits.append(Arc(node, "bit", tuple(keys.items())))
-        if not bits and not self.gate:
+        if not bits and not self.gate and (self.nest.dense or self.nest.ignores_zeros):
             return value
-        return self.add("gated", "fu", "mask", (self.local(value, "value", units), *bits), self.nodes[value].width_bits)
+        args = (self.local(value, "value", units), *bits)
+        return self.add("gated", "fu", "mask", args, self.output_bits, by=self.nest.reduction)
 
     # Output
 
@@ -212,6 +222,7 @@ class _Lowering(PortBuilder):
                     self.output_bits,
                     latency=reduce_latency_cycles(most, balanced=False),
                     balanced=False,
+                    by=self.nest.reduction,
                 )
                 continue
             region = "fu"
@@ -225,6 +236,7 @@ class _Lowering(PortBuilder):
                 "add",
                 (self.local(value, "a", stage.points), Arc(f"sum{k}", "b", links)),
                 self.output_bits,
+                by=self.nest.reduction,
             )
         return value
 
@@ -248,7 +260,7 @@ class _Lowering(PortBuilder):
             if back:
                 select.append(self.local(back, "first", points))
             select.append(Arc(f"{name}_sum", "again", tuple((p, p) for p in points), 1))
-            self.add(f"{name}_partial", region, "select", select, bits)
+            self.add(f"{name}_partial", region, "select", select, bits, by=self.nest.reduction)
             back = f"{name}_partial"
         if back:
             value = self.add(
@@ -257,11 +269,12 @@ class _Lowering(PortBuilder):
                 "add",
                 (self.local(value, "a", points), self.local(back, "b", points)),
                 bits,
+                by=self.nest.reduction,
             )
         self.write(gen, value, All((Step(), *(Last(k) for k in held))), points)
 
     def read_back(self, gen: Generator, begin: tuple[Condition, ...], points: Sequence[Point]) -> str | None:
-        """The sum at which an accumulation starts, or none where that is always 0."""
+        """The sum at which an accumulation starts, or none where that is always the reduction's identity."""
         drain, name = self.plan.drain, gen.name
         if not drain.reads_back:
             return None
@@ -279,6 +292,7 @@ class _Lowering(PortBuilder):
                 "mask",
                 (self.local(value, "value", points), self.from_one(f"{name}_again", "bit", points)),
                 self.output_bits,
+                by=self.nest.reduction,
             )
         return value
 

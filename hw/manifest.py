@@ -6,6 +6,7 @@ from typing import Any
 
 from hw.design import Design
 from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
+from workloads.text import body_text
 
 Manifest = dict[str, Any]
 
@@ -60,6 +61,7 @@ def _mode(design: Design, mode: int) -> Manifest:
         "nest": {
             "name": nest.name,
             "loops": nest.extents,
+            "body": body_text(nest),
             "output": str(nest.output),
             "inputs": [str(a) for a in nest.inputs],
             "coefficient": nest.coefficient,

@@ -13,6 +13,7 @@ from functools import cached_property
 from dataflow.architecture import Plan
 from dataflow.dataflow import Point
 from workloads.errors import BrickworkError
+from workloads.reduction import SUM, Reduction
 
 Pairs = tuple[tuple[Point, Point], ...]
 
@@ -82,12 +83,13 @@ class Node:
     rotate     switch between ports and banks
     spread     addresses of all banks behind a switch
     lane       a wire of a switch
-    mask       value or 0 (roles ``value``, ``bit``...)
+    mask       value or, where a ``bit`` is 0, the identity of the reduction ``by`` (0 when none is given)
     source     operand of a functional unit: stationary register, links, port
     multiply   product of two, or with a constant
-    add        sum of what is present
-    reduce     multi-operand sum, ``shape`` chain or tree
-    select     ``start`` ? ``first`` : ``again``
+    compute    functional unit ``unit`` (roles as in its spelling)
+    add        ``by`` applied to what is present
+    reduce     multi-operand ``by``, ``balanced`` or a chain
+    select     ``start`` ? ``first`` : ``again``, ``first`` being the identity of ``by`` where it is absent
     ========== ===========================================================================
     """
 
@@ -102,6 +104,19 @@ class Node:
 
     def parameter(self, name: str) -> object:
         return dict(self.parameters)[name]
+
+    @property
+    def reduction(self) -> Reduction:
+        """How the node combines values; sums where nothing else is said."""
+        by = dict(self.parameters).get("by", SUM)
+        assert isinstance(by, Reduction)
+        return by
+
+    @property
+    def identity(self) -> int:
+        """What changes no value of the node's width under its reduction."""
+        half = 1 << (self.width_bits - 1)
+        return self.reduction.identity((-half, half - 1) if self.signed else (0, 2 * half - 1))
 
     def arc(self, role: str) -> Arc | None:
         return next((a for a in self.args if a.role == role), None)

@@ -134,12 +134,14 @@ def _mode(design: Design, nest: Nest, dataflow: str | None) -> int:
 
 def _mismatches(plan: Plan, nest: Nest) -> Iterator[str]:
     built = plan.nest
-    if (nest.loop_names, nest.output, nest.inputs, nest.coefficient, nest.guards) != (
+    if (nest.loop_names, nest.output, nest.inputs, nest.coefficient, nest.guards, nest.unit, nest.reduction) != (
         built.loop_names,
         built.output,
         built.inputs,
         built.coefficient,
         built.guards,
+        built.unit,
+        built.reduction,
     ):
         yield f"it was generated for nest {built.name!r}; loops, body or guards of {nest.name!r} differ from it"
         return
@@ -205,15 +207,8 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
         cycles,
         tuple(layout for number, layout in sorted(layouts.items()) if number),
         layouts[0],
-        drain.start == "memory" or again or not _covers(nest),
+        drain.start == "memory" or again or not nest.dense,
     )
-
-
-def _covers(nest: Nest) -> bool:
-    """True if the nest writes every element between the first and last that it reaches; else they must be loaded."""
-    loops = [loop for index in nest.output.index for loop in index.loops]
-    unit = all(len(index.terms) <= 1 and all(abs(c) == 1 for _, c in index.terms) for index in nest.output.index)
-    return unit and len(set(loops)) == len(loops)
 
 
 def _gaps(trips: Mapping[str, int], level: int) -> int:

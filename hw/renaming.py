@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dataflow.banking import Switch
 from hw.netlist import Netlist, Node
+from workloads.reduction import SUM
 
 
 def common_names(netlist: Netlist, switches: dict[str, list[Switch]]) -> Netlist:
@@ -44,6 +45,12 @@ def common_names(netlist: Netlist, switches: dict[str, list[Switch]]) -> Netlist
 
 
 def _name(netlist: Netlist, node: Node, regions: Mapping[str, str]) -> str:
+    """The name by place and purpose, and by the reduction where it is no sum."""
+    name = _place_name(netlist, node, regions)
+    return name if node.reduction == SUM else f"{name}_{node.reduction.name}"
+
+
+def _place_name(netlist: Netlist, node: Node, regions: Mapping[str, str]) -> str:
     output = netlist.plan.drain.operand
     if node.op == "control":
         return regions.get(node.name, node.name)

@@ -17,7 +17,7 @@ from sim.build import build
 from sim.exchange import Answer, Rows, Task
 from sim.process import Simulator, running
 from sim.toolchain import cache_folder
-from workloads.interpreter import check_inputs, run
+from workloads.interpreter import check_inputs, run, start_of
 from workloads.nest import Nest
 
 Array = npt.NDArray[np.generic]
@@ -176,7 +176,7 @@ def simulate(
     say: Progress = progress or (lambda phase, part: None)
     tensors = check_inputs(nest, inputs)
     runs = (program or _program())(accelerator, nest)
-    output = np.zeros(nest.tensor(nest.output.tensor).shape, nest.tensor(nest.output.tensor).format.dtype)
+    output = start_of(nest)
     bench = _bench(accelerator, runs[0], runs[0].loads(tensors, output))
     place = cache or cache_folder()
     say("build", 0.0)

@@ -1,6 +1,6 @@
 """GPU kernels from nests; torch and triton are needed only to run them."""
 
-from sw_kernels.contraction import generate
+from sw_kernels.contraction import KernelError, generate
 from sw_kernels.launch import LaunchError, contract, explain
 
-__all__ = ["LaunchError", "contract", "explain", "generate"]
+__all__ = ["KernelError", "LaunchError", "contract", "explain", "generate"]

@@ -7,9 +7,19 @@ from sw_kernels.dot import dot, obstacle
 from sw_kernels.roles import classify
 from sw_kernels.source import Source
 from sw_kernels.tiles import Tiles
+from workloads.errors import BrickworkError
 from workloads.nest import Nest
+from workloads.text import body_text
 
 FORMS = ("dot", "map", "reduce")
+
+
+class KernelError(BrickworkError):
+    """A nest whose body no kernel form computes."""
+
+    def __init__(self, nest: str, body: str) -> None:
+        self.nest, self.body = nest, body
+        super().__init__(f"nest {nest!r}: kernels exist for sums of products only; the body is {body!r}")
 
 
 def generate(
@@ -25,7 +35,14 @@ def generate(
         Integer elements with int32 sums; otherwise floating point with fp32 sums.
     tiles, form
         Overrule the choice; a form must be able to compute the nest.
+
+    Raises
+    ------
+    KernelError
+        The body is no sum of products.
     """
+    if not nest.contraction:
+        raise KernelError(nest.name, body_text(nest))
     roles = classify(nest)
     because = obstacle(roles, element_bytes, integer)
     if form is None:

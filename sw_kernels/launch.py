@@ -40,7 +40,7 @@ def explain(nest: Nest, dtype: str | None = None) -> str:
     """
     if dtype is None:
         formats = [nest.tensor(access.tensor).format for access in nest.inputs]
-        return generate(nest, max(f.bits for f in formats) // 8, integer=formats[0].integer).why
+        return generate(nest, max(f.dtype.itemsize for f in formats), integer=formats[0].integer).why
     if dtype not in TYPES:
         raise LaunchError(nest.name, (f"the type {dtype!r} is not known; expected one of {', '.join(TYPES)}",))
     return generate(nest, TYPES[dtype], integer=dtype.startswith("int")).why

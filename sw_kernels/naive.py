@@ -16,6 +16,7 @@ def contract_naively(nest: Nest, tensors: Mapping[str, Any]) -> Any:
     """
     import torch
 
+    assert nest.contraction, nest
     device = next(iter(tensors.values())).device
     letters = {loop: chr(ord("a") + number) for number, loop in enumerate(nest.loop_names)}
     factors, names = [], []

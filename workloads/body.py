@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workloads.affine import Affine, Division, Guard
+from workloads.functional_unit import FunctionalUnit
 from workloads.nest import Access
+from workloads.reduction import REDUCTIONS, Reduction
+from workloads.term import parse_term
+from workloads.tokens import ExpressionError, Tokens
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_]*)|([0-9]{1,18})|(\+=|//|>=|<=|==|!=|[-+*%<>=()\[\],]))")
 _RELATIONS = (">=", "<=", "==", "!=", ">", "<")
-
-
-class ExpressionError(Exception):
-    """What is wrong with an expression, and at which character; becomes a fault of the spec."""
-
-    def __init__(self, offset: int, sentence: str) -> None:
-        self.offset, self.sentence = offset, sentence
-        super().__init__(sentence)
 
 
 @dataclass(frozen=True)
 class Body:
-    """``output += coefficient * product(inputs)``.
+    """``output += coefficient * unit(inputs)``, with ``max=`` or ``min=`` for another reduction.
 
     Attributes
     ----------
@@ -32,6 +26,8 @@ class Body:
 
     output: Access
     inputs: tuple[Access, ...]
+    unit: FunctionalUnit
+    reduction: Reduction
     coefficient: int
     offsets: tuple[int, ...]
 
@@ -63,24 +59,17 @@ def parse_body(text: str) -> Body:
     ExpressionError
     """
     parser = _Parser(text, "body")
-    offsets = [parser.offset]
+    start = parser.offset
     output = parser.access("the output, as in 'O[m, n] += A[m, k] * B[k, n]'")
-    parser.expect("+=", f"after the output {output}")
-    coefficient, inputs = 1, []
-    while True:
-        while parser.take("-"):
-            coefficient = -coefficient
-        if (number := parser.number()) is not None:
-            coefficient *= number
-        else:
-            offsets.append(parser.offset)
-            inputs.append(parser.access("a tensor or an integer"))
-        if not parser.take("*"):
-            break
-    if parser.kind in ("+", "-"):
-        raise ExpressionError(parser.offset, "body: expected a single product, found a sum; write one nest a summand")
+    if parser.kind not in REDUCTIONS:
+        *some, last = map(repr, REDUCTIONS)
+        raise ExpressionError(
+            parser.offset, f"body: expected {', '.join(some)} or {last} after the output {output}, found {parser.found}"
+        )
+    reduction = REDUCTIONS[parser.advance()]
+    term = parse_term(parser, lambda: parser.access("a tensor or an integer"))
     parser.end()
-    return Body(output, tuple(inputs), coefficient, tuple(offsets))
+    return Body(output, term.inputs, term.unit, reduction, term.coefficient, (start, *term.offsets))
 
 
 def parse_guard(text: str) -> tuple[Guard, ...]:
@@ -113,59 +102,8 @@ def _guard(left: _Sum, relation: str, right: _Sum) -> Guard:
     return Guard(difference.affine, difference.divisions, ">=")
 
 
-@dataclass
-class _Parser:
-    """Recursive descent over the tokens of one expression."""
-
-    text: str
-    what: str
-    tokens: list[tuple[int, str]] = field(default_factory=list)
-    position: int = 0
-
-    def __post_init__(self) -> None:
-        at, length = 0, len(self.text.rstrip())
-        while at < length:
-            match = _TOKEN.match(self.text, at)
-            if match is None:
-                at += len(self.text[at:]) - len(self.text[at:].lstrip())
-                raise ExpressionError(at, f"{self.what}: the character {self.text[at]!r} is not expected here")
-            self.tokens.append((match.end() - len(match[0].lstrip()), match[0].strip()))
-            at = match.end()
-        self.tokens.append((length, ""))
-
-    @property
-    def offset(self) -> int:
-        return self.tokens[self.position][0]
-
-    @property
-    def kind(self) -> str:
-        return self.tokens[self.position][1]
-
-    @property
-    def found(self) -> str:
-        return repr(self.kind) if self.kind else "the end"
-
-    def advance(self) -> str:
-        token = self.kind
-        self.position += 1
-        return token
-
-    def take(self, token: str) -> bool:
-        if self.kind != token:
-            return False
-        self.position += 1
-        return True
-
-    def expect(self, token: str, where: str) -> None:
-        if not self.take(token):
-            raise ExpressionError(self.offset, f"{self.what}: expected {token!r} {where}, found {self.found}")
-
-    def end(self) -> None:
-        if self.kind:
-            raise ExpressionError(self.offset, f"{self.what}: expected the end, found {self.found}")
-
-    def number(self) -> int | None:
-        return int(self.advance()) if self.kind.isdigit() else None
+class _Parser(Tokens):
+    """Recursive descent over the accesses, indices and guards of one expression."""
 
     def access(self, expected: str) -> Access:
         if not self.kind.isidentifier():
@@ -225,8 +163,11 @@ class _Parser:
         return _Sum(Affine(), ((Division("//" if operator == "//" else "%", left.affine, divisor), 1),))
 
     def unary(self) -> _Sum:
-        if self.take("-"):
-            return _NOTHING.plus(self.unary(), -1)
+        if self.kind == "-":
+            times = 1
+            while self.take("-"):
+                times = -times
+            return _NOTHING.plus(self.unary(), times)
         if (number := self.number()) is not None:
             return _Sum(Affine(constant=number))
         if self.take("("):

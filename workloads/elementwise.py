@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from workloads.formats import FORMATS, Format
 from workloads.nest import Tensor
+from workloads.wrapping import wrapped_array
 
 Array = npt.NDArray[np.generic]
 PARAMETERS = ("factor", "axis", "format")
@@ -179,9 +180,11 @@ def _mul(step: Elementwise, arrays: list[Array], output: Tensor) -> Array:
 
 
 def _arithmetic(operation: np.ufunc, arrays: list[Array], output: Tensor) -> Array:
-    wide = np.int64 if output.format.integer else np.float32
+    if output.format.integer:
+        exact = operation(*(a.astype(np.int64) for a in arrays))
+        return wrapped_array(exact, output.format.bits).astype(output.format.dtype)
     with np.errstate(over="ignore"):
-        result: Array = operation(*(a.astype(wide) for a in arrays)).astype(output.format.dtype)
+        result: Array = operation(*(a.astype(np.float32) for a in arrays))
     return result
 
 

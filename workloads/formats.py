@@ -43,8 +43,8 @@ class Format:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The numpy type that holds every value of the format exactly."""
-        return np.dtype(f"int{self.bits}" if self.integer else f"float{self.bits}")
+        """The smallest numpy type that holds every value of the format exactly."""
+        return np.dtype(f"int{max(8, self.bits)}" if self.integer else f"float{self.bits}")
 
     @property
     def range(self) -> tuple[int, int]:
@@ -66,6 +66,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
+        Format("int4", 4, True),
         Format("int8", 8, True),
         Format("int16", 16, True),
         Format("int32", 32, True),

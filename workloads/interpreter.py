@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ import numpy.typing as npt
 from workloads.affine import Affine, Guard
 from workloads.contraction import DEEPEST, Factor, arrays_of, chunks, contract, contraction_order
 from workloads.errors import BrickworkError
+from workloads.functional_unit import Arrays, Integers
 from workloads.nest import Access, Nest, Tensor
+from workloads.wrapping import wrapped, wrapped_array
 
 Array = npt.NDArray[np.generic]
 Box = Mapping[str, tuple[int, int]]
@@ -90,42 +93,44 @@ def array_faults(tensor: Tensor, array: Array) -> Iterator[str]:
         yield f"tensor {tensor.name!r} has elements that are not finite; expected numbers only"
 
 
-def wrapped(value: int, bits: int) -> int:
-    """``value`` in two's complement of ``bits`` bits."""
-    half = 1 << (bits - 1)
-    return (value + half) % (2 * half) - half
+def start_of(nest: Nest) -> Array:
+    """The output before any term has reached it: the identity of the reduction."""
+    output = nest.tensor(nest.output.tensor)
+    value = nest.reduction.identity(output.format.range) if output.format.integer else 0
+    return np.full(output.shape, value, output.format.dtype)
 
 
 def run_points(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
     """Run every iteration point in loop order: the definition.
 
-    Integer sums wrap in the output's format. Floating point multiplies the factors from left to right, then by the
-    coefficient, and accumulates, each operation rounded to fp32. Output elements that no point reaches keep
-    ``initial``, 0 when there is none.
+    Integer terms wrap in the output's format before they are reduced, and so do sums. Floating point multiplies the
+    factors from left to right, then by the coefficient, and accumulates, each operation rounded to fp32. A reduction
+    starts from ``initial``, or from its identity when there is none, and so do elements that no point reaches.
     """
     arrays = check_inputs(nest, inputs, initial)
     output = nest.tensor(nest.output.tensor)
-    integer = output.format.integer
+    integer, bits = output.format.integer, output.format.bits
+    result = arrays[output.name].copy() if initial is not None else start_of(nest)
     total: dict[tuple[int, ...], int | np.float32] = {}
-    result = arrays[output.name].copy() if initial is not None else np.zeros(output.shape, output.format.dtype)
     for values in product(*(range(loop.extent) for loop in nest.loops)):
         point = dict(zip(nest.loop_names, values, strict=True))
         if not nest.guarded(point):
             continue
-        factors = [_element(nest.tensor(a.tensor), arrays[a.tensor], a.element(point)) for a in nest.inputs]
+        operands = [_element(nest.tensor(a.tensor), arrays[a.tensor], a.element(point)) for a in nest.inputs]
         where = nest.output.element(point)
         if integer:
-            start = total.get(where, int(result[where]))
-            total[where] = start + nest.coefficient * prod(int(f) for f in factors)
+            value = int(nest.unit.value(Integers(), [int(operand) for operand in operands]))
+            term = wrapped(nest.coefficient * value, bits)
+            total[where] = nest.reduction.combine(Integers(), int(total.get(where, int(result[where]))), term)
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                term = np.float32(factors[0])
-                for factor in factors[1:]:
-                    term = term * np.float32(factor)
-                term = term * np.float32(nest.coefficient)
-                total[where] = np.float32(total.get(where, result[where])) + term
-    for where, value in total.items():
-        result[where] = wrapped(int(value), output.format.bits) if integer else value
+                rounded = np.float32(operands[0])
+                for factor in operands[1:]:
+                    rounded = rounded * np.float32(factor)
+                rounded = rounded * np.float32(nest.coefficient)
+                total[where] = np.float32(total.get(where, result[where])) + rounded
+    for where, last in total.items():
+        result[where] = wrapped(int(last), bits) if integer else last
     return result
 
 
@@ -140,10 +145,15 @@ def _element(tensor: Tensor, array: Array, where: tuple[int, ...]) -> np.generic
 def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
     """Run the nest with array operations: the same bits as `run_points` for integers.
 
-    Each input is gathered over its own loops, a guard becomes a factor of zeros and ones, and the factors are
-    contracted chunk by chunk, in a few hundred MiB at most. Floating point accumulates in fp64 and rounds once.
+    Floating point accumulates in fp64 and rounds once. Both ways work chunk by chunk, in a few hundred MiB at most.
     """
     arrays = check_inputs(nest, inputs, initial)
+    start = arrays[nest.output.tensor] if initial is not None else start_of(nest)
+    return _contracted(nest, arrays, start) if nest.contraction else _reduced(nest, arrays, start)
+
+
+def _contracted(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
+    """A sum of products: each input is gathered over its own loops, a guard becomes a factor of zeros and ones."""
     output = nest.tensor(nest.output.tensor)
     integer = output.format.integer
     total = np.zeros(output.elements, np.int64 if integer else np.float64)
@@ -157,16 +167,54 @@ def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike 
     used_extents = {n: extent for n, extent in nest.extents.items() if n not in idle}
     for box in chunks(arrays_of(loops, kept, order), used_extents, MOST_ELEMENTS):
         factors = [_gathered(nest.tensor(a.tensor), arrays[a.tensor], a, box, integer) for a in nest.inputs]
-        factors += [_mask(g, box, integer) for g in nest.guards]
+        factors += [Factor(g.loops, _mask(g, box).astype(np.float64), 1 if integer else None) for g in nest.guards]
         factors.append(Factor(loops[-1], np.ones(_shape(loops[-1], box)), 1 if integer else None))
         sums = contract(factors, kept, order)
         where, _ = _positions(output, nest.output, box)
         whole = sums.astype(np.int64) * np.int64(wrapped(repeats, 64)) if integer else sums * repeats
         np.add.at(total, where.ravel(), whole.ravel())
-    if initial is not None:
-        total += arrays[output.name].ravel().astype(total.dtype)
+    total += start.ravel().astype(total.dtype)
+    if integer:
+        return (
+            wrapped_array(total.astype(np.int64), output.format.bits).astype(output.format.dtype).reshape(output.shape)
+        )
     with np.errstate(over="ignore"):
         return total.astype(output.format.dtype).reshape(output.shape)
+
+
+def _reduced(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
+    """Any unit and reduction on integers: terms over all loops at once, reduced over those that the output has not.
+
+    64 bits hold what a unit compares; where a product leaves them it wraps, as it does in the output's format anyway.
+    """
+    output, reduction = nest.tensor(nest.output.tensor), nest.reduction
+    bits, identity = output.format.bits, reduction.identity(output.format.range)
+    kept = nest.output.loops
+    loops = (*kept, *(n for n in nest.loop_names if n not in kept))
+    away = tuple(range(len(kept), len(loops)))
+    coefficient = np.int64(wrapped(nest.coefficient, 64))
+    total = start.ravel().astype(np.int64)
+    for box in chunks([loops], nest.extents, MOST_ELEMENTS):
+        operands = []
+        for access in nest.inputs:
+            values, inside = _elements(nest.tensor(access.tensor), arrays[access.tensor], access, box)
+            values = values.astype(np.int64) * (1 if inside is None else inside)
+            operands.append(_spread(values, access.loops, loops))
+        value = np.asarray(nest.unit.value(Arrays(), operands)).astype(np.int64)
+        terms = wrapped_array(value * coefficient, bits)
+        for guard in nest.guards:
+            terms = np.where(_spread(_mask(guard, box), guard.loops, loops), terms, identity)
+        terms = np.broadcast_to(terms, _shape(loops, box))
+        where, _ = _positions(output, nest.output, box)
+        reduction.ufunc.at(total, where.ravel(), reduction.ufunc.reduce(terms, axis=away).ravel())
+    return wrapped_array(total, bits).astype(output.format.dtype).reshape(output.shape)
+
+
+def _spread(values: npt.NDArray[Any], axes: tuple[str, ...], loops: tuple[str, ...]) -> npt.NDArray[Any]:
+    """An array with one axis for each of ``axes``, laid out to broadcast over ``loops``."""
+    order = sorted(range(len(axes)), key=lambda axis: loops.index(axes[axis]))
+    extents = dict(zip(axes, values.shape, strict=True))
+    return values.transpose(order).reshape([extents.get(n, 1) for n in loops])
 
 
 def executed_points(nest: Nest) -> int:
@@ -178,7 +226,10 @@ def executed_points(nest: Nest) -> int:
     if not loops:
         return free
     boxes = chunks(arrays_of(loops, (), order), used, MOST_ELEMENTS)
-    return free * sum(int(contract([_mask(g, box, True) for g in nest.guards], (), order)) for box in boxes)
+    return free * sum(
+        int(contract([Factor(g.loops, _mask(g, box).astype(np.float64), 1) for g in nest.guards], (), order))
+        for box in boxes
+    )
 
 
 def _shape(loops: tuple[str, ...], box: Box) -> tuple[int, ...]:
@@ -212,19 +263,27 @@ def _positions(tensor: Tensor, access: Access, box: Box) -> tuple[npt.NDArray[np
     return where, inside
 
 
-def _gathered(tensor: Tensor, array: Array, access: Access, box: Box, integer: bool) -> Factor:
+def _elements(tensor: Tensor, array: Array, access: Access, box: Box) -> tuple[Array, npt.NDArray[np.bool_] | None]:
+    """Elements over the access's loops, and where they are inside the tensor (None: everywhere)."""
     where, inside = _positions(tensor, access, box)
-    values = array.ravel()[where].astype(np.float64)
+    elements: Array = array.ravel()[where]
+    return elements, inside
+
+
+def _gathered(tensor: Tensor, array: Array, access: Access, box: Box, integer: bool) -> Factor:
+    elements, inside = _elements(tensor, array, access, box)
+    values = elements.astype(np.float64)
     if inside is not None:
         values *= inside
     return Factor(access.loops, values, -tensor.format.range[0] if integer else None)
 
 
-def _mask(guard: Guard, box: Box, integer: bool) -> Factor:
+def _mask(guard: Guard, box: Box) -> npt.NDArray[np.bool_]:
+    """Where a guard holds, over its loops."""
     loops = guard.loops
     value = _affine(guard.affine, loops, box)
     for division, c in guard.divisions:
         inner = _affine(division.inner, loops, box)
         value = value + c * (inner // division.divisor if division.operator == "//" else inner % division.divisor)
     holds = value >= 0 if guard.relation == ">=" else (value == 0) == (guard.relation == "==")
-    return Factor(loops, np.broadcast_to(holds, _shape(loops, box)).astype(np.float64), 1 if integer else None)
+    return np.broadcast_to(holds, _shape(loops, box))

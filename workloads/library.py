@@ -133,6 +133,8 @@ def _nest(
         tensors,
         parsed.coefficient,
         tuple(g for text in guards for g in parse_guard(text)),
+        parsed.unit,
+        parsed.reduction,
     )
 
 

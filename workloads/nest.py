@@ -9,6 +9,9 @@ from functools import cached_property
 from workloads.affine import Affine, Guard
 from workloads.errors import NestError
 from workloads.formats import Format
+from workloads.functional_unit import FunctionalUnit
+from workloads.functional_units.product import UNIT as PRODUCT
+from workloads.reduction import SUM, Reduction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Nest:
-    """``output[...] += coefficient * product(inputs)`` over a box of loops, where all guards hold.
+    """``output[...] += coefficient * unit(inputs)`` over a box of loops, where all guards hold.
 
-    Sums wrap in the output's format (two's complement) when it is an integer one.
+    In an integer output, terms wrap in its format (two's complement) before they are reduced, and so do sums.
 
     Attributes
     ----------
     loops : tuple of Loop
     output : Access
     inputs : tuple of Access
-        The factors; one tensor may appear in several of them.
+        Operands of the unit, the factors of a product; one tensor may appear in several of them.
     coefficient : int
     tensors : tuple of Tensor
         Output first, then inputs in order of first use.
     guards : tuple of Guard
+    unit : FunctionalUnit
+    reduction : Reduction
 
     Raises
     ------
@@ -100,6 +105,8 @@ class Nest:
     tensors: tuple[Tensor, ...]
     coefficient: int = 1
     guards: tuple[Guard, ...] = ()
+    unit: FunctionalUnit = PRODUCT
+    reduction: Reduction = SUM
 
     def __post_init__(self) -> None:
         if faults := tuple(_faults(self)):
@@ -135,6 +142,23 @@ class Nest:
     def reduction_loops(self) -> tuple[str, ...]:
         """Loops that the output's access map does not depend on."""
         return tuple(n for n in self.loop_names if n not in self.output.loops)
+
+    @property
+    def contraction(self) -> bool:
+        """True for a sum of products."""
+        return self.unit == PRODUCT and self.reduction == SUM
+
+    @property
+    def ignores_zeros(self) -> bool:
+        """True if a term with a zero operand changes nothing."""
+        return self.unit.absorbs_zero and self.reduction == SUM
+
+    @property
+    def dense(self) -> bool:
+        """True if every output element between the first and the last that the loops reach is reached."""
+        loops = [loop for index in self.output.index for loop in index.loops]
+        unit = all(len(index.terms) <= 1 and all(abs(c) == 1 for _, c in index.terms) for index in self.output.index)
+        return unit and len(set(loops)) == len(loops)
 
     @property
     def points(self) -> int:
@@ -178,12 +202,17 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("loop", loop.name), f"loop {loop.name!r}: the extent must be at least 1, not {loop.extent}"
     if not nest.inputs:
         yield ("body",), "the body has no input tensor; expected a product of at least one"
+    elif not nest.unit.takes(len(nest.inputs)):
+        yield (
+            ("body",),
+            f"the functional unit {nest.unit.name!r} has {len(nest.unit.operands)} operands, not {len(nest.inputs)}",
+        )
     if nest.coefficient == 0:
         yield ("body",), "the body is multiplied by 0; expected a non-zero constant"
     if any(a.tensor == nest.output.tensor for a in nest.inputs):
         yield (
             ("body",),
-            f"tensor {nest.output.tensor!r} is both written and read; expected the output on the left of '+=' only",
+            f"tensor {nest.output.tensor!r} is both written and read; expected the output on the left only",
         )
     declared = {t.name: t for t in nest.tensors}
     extents = {loop.name: max(1, loop.extent) for loop in nest.loops}
@@ -223,7 +252,13 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
             )
         if not any(a.tensor == tensor.name for a in nest.accesses):
             yield named, f"tensor {tensor.name!r} is declared but never used"
-        if output and output.format.integer and not tensor.format.integer:
+        if not nest.contraction and not tensor.format.integer:
+            yield (
+                named,
+                f"tensor {tensor.name!r} is {tensor.format}, but only sums of products take it; "
+                + f"{nest.reduction.symbol!r} with '{nest.unit.spelling}' takes integers",
+            )
+        elif output and output.format.integer and not tensor.format.integer:
             yield (
                 named,
                 f"tensor {tensor.name!r} is {tensor.format}, so the output {output.name!r} must be floating point, "

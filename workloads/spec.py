@@ -9,13 +9,14 @@ from pathlib import Path
 import yaml
 
 from workloads.affine import Guard
-from workloads.body import Body, ExpressionError, parse_body, parse_guard
+from workloads.body import Body, parse_body, parse_guard
 from workloads.dataflow_spec import DataflowSpec, read_dataflow
 from workloads.errors import NestError, SpecError
 from workloads.formats import FORMATS
 from workloads.library import entry_names, from_library
 from workloads.nest import Loop, Nest, Tensor, reached_shape
 from workloads.text import to_text
+from workloads.tokens import ExpressionError
 from workloads.yaml_reader import NAME, Entries, Node, Reader, did_you_mean
 
 NEST_KEYS = ("name", "loops", "body", "formats", "shapes", "padding", "guards")
@@ -133,7 +134,17 @@ def read_nest(reader: Reader, root: Node, entries: Entries) -> Nest | None:
     )
     flat = tuple(g for _, g in guards)
     try:
-        return Nest(name or "nest", loops, body.output, body.inputs, tensors, body.coefficient, flat)
+        return Nest(
+            name or "nest",
+            loops,
+            body.output,
+            body.inputs,
+            tensors,
+            body.coefficient,
+            flat,
+            body.unit,
+            body.reduction,
+        )
     except NestError as error:
         for place, fault in zip(error.places, error.faults, strict=True):
             _place(reader, entries, body, guards, place, fault)

@@ -6,17 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from workloads.dataflow_spec import DataflowSpec
 from workloads.nest import Nest, reached_shape
+from workloads.term import term_text
 from workloads.workload import Workload
 
 
 def body_text(nest: Nest) -> str:
     """``O[m, n] += A[m, k] * B[k, n]``."""
-    product = " * ".join(map(str, nest.inputs))
-    if nest.coefficient == -1:
-        product = f"-{product}"
-    elif nest.coefficient != 1:
-        product = f"{nest.coefficient} * {product}"
-    return f"{nest.output} += {product}"
+    term = term_text(nest.unit, nest.coefficient, [str(access) for access in nest.inputs])
+    return f"{nest.output} {nest.reduction.symbol} {term}"
 
 
 def nest_lines(nest: Nest) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
         elif node.op == "multiply":
             widths = [netlist.node[source].width_bits for source in dict.fromkeys(a.source for a in node.args)]
             multipliers += count * widths[0] * (widths[1] if len(widths) > 1 else 1)
+        elif node.op == "compute":
+            adders += count * node.width_bits
         elif node.op == "select":
             muxes += count * node.width_bits
         elif node.op == "source":
@@ -57,7 +59,7 @@ def _operands(node: Node) -> tuple[Counter[str], int]:
 
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
     """Registers inside primitives: pipeline stages, stationary registers, programmable delays."""
-    if node.op in ("multiply", "add", "rotate"):
+    if node.op in ("multiply", "compute", "add", "rotate"):
         return count * node.width_bits
     if node.op == "reduce":
         # Every level of a tree, or place of a chain, holds what is still to be added.

@@ -6,16 +6,17 @@ from dataclasses import replace
 from math import prod
 
 from hw.netlist import Netlist, Node
-
-Range = tuple[int, int]
+from workloads.functional_unit import Range
+from workloads.reduction import SUM
 
 
 def infer_widths(netlist: Netlist) -> Netlist:
     """Narrow every arithmetic node to the range of its values at the design's limits.
 
-    Ranges come from the formats; a sum of n products has n times the product's range. All arithmetic is modulo the
-    output's width, so that no node needs more bits than the output. Sums that start from what the banks hold may be
-    anything the output can hold.
+    Ranges come from the formats, the functional unit and the reduction. All arithmetic is modulo the output's width, so
+    that no node needs more bits than the output. Sums that start from what the banks hold may be anything the output
+    can hold. A maximum or minimum needs its identity at the output's own width only where an element may be left
+    without a term; elsewhere the extreme of any node's width does.
     """
     ranges: dict[str, Range] = {}
     widths: dict[str, int] = {}
@@ -35,7 +36,7 @@ def infer_widths(netlist: Netlist) -> Netlist:
             continue
         if node.op == "read":
             bits = node.width_bits
-            ranges[node.name] = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+            ranges[node.name] = _full(bits)
         elif node.op == "multiply":
             constant = dict(node.parameters).get("constant")
             # A factor that another dataflow brings is 1 here.
@@ -43,9 +44,10 @@ def infer_widths(netlist: Netlist) -> Netlist:
             other = inputs[1] if len(inputs) > 1 else single
             corners = [a * b for a in inputs[0] for b in other]
             ranges[node.name] = (min(corners), max(corners))
+        elif node.op == "compute":
+            ranges[node.name] = plan.nest.unit.range(inputs)
         elif node.op == "mask":
-            low, high = inputs[0]
-            ranges[node.name] = (min(0, low), max(0, high))
+            ranges[node.name] = _masked_range(netlist, node, inputs[0], most)
         elif node.op in ("add", "reduce", "select"):
             ranges[node.name] = _sum_range(netlist, node, ranges, terms, most)
         else:
@@ -71,24 +73,48 @@ def bits_of(values: Range) -> int:
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
 
 
+def _full(bits: int) -> Range:
+    return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def _compared(values: Range, most: int) -> Range:
+    """The range of what enters a maximum or minimum: anything once it wraps."""
+    return values if bits_of(values) <= most else _full(most)
+
+
+def _masked_range(netlist: Netlist, node: Node, values: Range, most: int) -> Range:
+    nest = netlist.plan.nest
+    reduction = dict(node.parameters).get("by", SUM)
+    if reduction == SUM:
+        return min(0, values[0]), max(0, values[1])
+    low, high = _compared(values, most)
+    if nest.dense and not nest.guards:
+        return low, high
+    identity = nest.reduction.identity(_full(most))
+    return min(low, identity), max(high, identity)
+
+
 def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: int, most: int) -> Range:
+    """Range of a partial reduction of at most ``terms`` terms."""
     plan = netlist.plan
-    full = (-(1 << (most - 1)), (1 << (most - 1)) - 1)
-    name = plan.drain.operand
-    if node.name in (f"{name}_sum", f"{name}_partial"):
-        if plan.drain.reads_back:
-            return full
-        stages = plan.drain.stages
+    name, stages, reduction = plan.drain.operand, plan.drain.stages, plan.nest.reduction
+    collected = node.name in (f"{name}_sum", f"{name}_partial")
+    if collected and plan.drain.reads_back:
+        return _full(most)
+    arriving = netlist.node[f"{name}_sum"].args[0].source if collected else node.args[0].source
+    if reduction != SUM:
+        return _compared(ranges[arriving], most)
+    if collected:
+        # Each value that arrives sums up to ``spatial`` terms.
         spatial = prod(max(len(g) for g in s.groups) for s in stages)
-        source = netlist.node[f"{name}_sum"].args[0].source
-        # At most ``terms`` products meet in one element; each value that arrives sums up to ``spatial`` of them.
-        low, high = ranges[source]
-        arrivals = -(-terms // spatial) if stages else terms
-        return min(0, low * arrivals), max(0, high * arrivals)
-    index = int(node.name.removeprefix("sum"))
-    longest = max(len(g) for g in plan.drain.stages[index].groups)
-    low, high = ranges[node.args[0].source]
-    return min(low, low * longest), max(high, high * longest)
+        low, high = reduction.bounds(ranges[arriving], -(-terms // spatial))
+        low, high = min(0, low), max(0, high)
+    else:
+        longest = max(len(g) for g in stages[int(node.name.removeprefix("sum"))].groups)
+        low, high = reduction.bounds(ranges[arriving], longest)
+    term = netlist.node["sum0"].args[0].source if stages else arriving
+    least, largest = reduction.bounds(ranges[term], terms)
+    return max(low, min(0, least)), min(high, max(0, largest))
 
 
 def _in_order(netlist: Netlist) -> list[Node]:

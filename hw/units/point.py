@@ -7,8 +7,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.kinds import Kind, Operand, Use
+from hw.netlist import Node
+from hw.units.arithmetic import Wires
 from hw.units.delay import delay_taps, programmable_delay
 from hw.units.sequencer import mode_wire
+from workloads.functional_unit import FunctionalUnit
 
 
 class PointModule(wiring.Component):
@@ -83,7 +86,7 @@ class PointModule(wiring.Component):
             elif choice.local:
                 value = self.taps[choice.local][choice.registers]
             else:
-                value = Const(choice.constant, choice.width_bits)
+                value = Const(choice.constant, signed(choice.width_bits) if choice.signed else choice.width_bits)
             value = value.as_signed() if choice.signed else value.as_unsigned()
             if len(operand.choices) == 1:
                 return value
@@ -109,15 +112,19 @@ class PointModule(wiring.Component):
                 constant = dict(node.parameters).get("constant")
                 other = ins.get("b", 1) if constant is None else int(str(constant))
                 m.d.sync += out.eq(ins["a"] * other)
+            case "compute":
+                unit = node.parameter("unit")
+                assert isinstance(unit, FunctionalUnit)
+                m.d.sync += out.eq(unit.value(Wires(), [ins[role] for role in unit.operands]))
             case "add":
-                m.d.sync += out.eq(ins["a"] + ins["b"] if "b" in ins else ins["a"])
+                m.d.sync += out.eq(_combined(node, ins["a"], ins["b"]) if "b" in ins else ins["a"])
             case "reduce":
                 terms = [ins[f"term{n}"] for n in range(len(ins))]
-                self._reduce(m, node.name, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
+                self._reduce(m, node, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
             case "select":
-                m.d.comb += out.eq(Mux(ins["start"], ins.get("first", 0), ins["again"]))
+                m.d.comb += out.eq(Mux(ins["start"], ins.get("first", node.identity), ins["again"]))
             case "mask":
-                m.d.comb += out.eq(Mux(bits, ins["value"], 0))
+                m.d.comb += out.eq(Mux(bits, ins["value"], node.identity))
             case "all":
                 m.d.comb += out.eq(bits)
             case "lane":
@@ -138,8 +145,9 @@ class PointModule(wiring.Component):
             m.d.sync += kept.eq(value)
         return value
 
-    def _reduce(self, m: Module, name: str, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
-        """Pipelined sum, one register a level; groups shorter than the longest wait at the end."""
+    def _reduce(self, m: Module, node: Node, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
+        """Pipelined reduction, one register a level; groups shorter than the longest wait at the end."""
+        name = node.name
         level = 0
         while len(terms) > 1:
             level += 1
@@ -148,7 +156,7 @@ class PointModule(wiring.Component):
                 pairs = [terms[:2], *([t] for t in terms[2:])]
             following = []
             for n, pair in enumerate(pairs):
-                total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
+                total = _combined(node, *pair) if len(pair) == 2 else pair[0]
                 stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}", reset_less=True)
                 m.d.sync += stage.eq(total)
                 following.append(stage)
@@ -181,3 +189,11 @@ class PointModule(wiring.Component):
             if use.node.op == "read":
                 m.d.comb += self.value[use.node.name].eq(Cat(q).as_signed() if use.node.signed else q)
         m.d.comb += self.h_rdata.eq(q)
+
+
+def _combined(node: Node, a: Value, b: Value) -> Value:
+    """Two operands of a reduction; what the result cannot hold wraps first, or it would win a comparison."""
+    most = node.width_bits
+    fitting = [v[:most].as_signed() if len(v) > most else v for v in (a, b)]
+    combined: Value = node.reduction.combine(Wires(), *fitting)
+    return combined

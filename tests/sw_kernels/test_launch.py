@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 from kernel_cases import nest_of, spec
 
-from sw_kernels import LaunchError, contract, explain, generate
+from sw_kernels import KernelError, LaunchError, contract, explain, generate
+from workloads.nest import Nest
+from workloads.spec import load
 
 GEMM = "gemm:m=4,n=6,k=5"
 
@@ -113,6 +116,16 @@ def test_explain_rejects_a_type() -> None:
         explain(nest_of(GEMM), "float8")
     assert str(caught.value) == (
         "nest 'gemm': the type 'float8' is not known; expected one of int8, int16, int32, float16, bfloat16, float32"
+    )
+
+
+@pytest.mark.parametrize("call", [explain, lambda nest: generate(nest, 1)], ids=["explain", "generate"])
+def test_only_sums_of_products(call: Callable[[Nest], object]) -> None:
+    text = "name: x\nloops: {m: 3, n: 2, k: 4}\nbody: O[m, n] max= A[m, k] + B[k, n]\n"
+    with pytest.raises(KernelError) as caught:
+        call(load(text).nest)
+    assert str(caught.value) == (
+        "nest 'x': kernels exist for sums of products only; the body is 'O[m, n] max= A[m, k] + B[k, n]'"
     )
 
 

@@ -14,8 +14,9 @@ from workloads import interpreter as interpreter_module
 from workloads.affine import Affine
 from workloads.body import parse_guard
 from workloads.formats import FORMATS
-from workloads.interpreter import InputError, check_inputs, random_inputs, run, run_points, wrapped
+from workloads.interpreter import InputError, check_inputs, random_inputs, run, run_points
 from workloads.nest import Access, Loop, Nest, Tensor
+from workloads.wrapping import wrapped
 
 
 def gemm(m: int, n: int, k: int, formats: str = "int8 int8 int32") -> Nest:
@@ -61,7 +62,9 @@ def test_chunks_change_nothing(nest: Nest, most: int, seed: int) -> None:
     np.testing.assert_array_equal(found, run_points(nest, inputs))
 
 
-@pytest.mark.parametrize("formats", ["int8 int8 int32", "int16 int16 int32", "int32 int32 int32", "int8 int32 int8"])
+@pytest.mark.parametrize(
+    "formats", ["int8 int8 int32", "int16 int16 int32", "int32 int32 int32", "int8 int32 int8", "int4 int8 int4"]
+)
 def test_extreme_values_wrap(formats: str) -> None:
     nest = gemm(2, 3, 70, formats)
     inputs = {t.name: np.full(t.shape, t.format.range[0], t.format.dtype) for t in nest.tensors[1:]}

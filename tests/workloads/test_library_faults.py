@@ -33,7 +33,7 @@ CASES = [
     Case("gemm:m=0", "gemm:m=0", ("gemm: parameter 'm' must be an integer of at least 1, not '0'",)),
     Case("gemm:m=a", "gemm:m=a", ("gemm: parameter 'm' must be an integer of at least 1, not 'a'",)),
     Case("gemm:m=1,m=2", "gemm:m=1,m=2", ("gemm: parameter 'm' is given twice",)),
-    Case("gemm:format=int9", "gemm:format=int9", ("gemm: format 'int9' is not known; did you mean 'int8'?",)),
+    Case("gemm:format=int9", "gemm:format=int9", ("gemm: format 'int9' is not known; did you mean 'int4'?",)),
     Case(
         "conv2d:padding=-1",
         "conv2d:padding=-1",

@@ -108,17 +108,17 @@ CASES = [
     Case(
         "plain-assignment",
         HEAD + "body: O[m, n] = A[m, k]\n",
-        ("3:15: body: expected '+=' after the output O[m, n], found '='",),
+        ("3:15: body: expected '+=', 'max=' or 'min=' after the output O[m, n], found '='",),
     ),
     Case(
         "subtracting",
         HEAD + "body: O[m, n] -= A[m, k]\n",
-        ("3:15: body: expected '+=' after the output O[m, n], found '-'",),
+        ("3:15: body: expected '+=', 'max=' or 'min=' after the output O[m, n], found '-'",),
     ),
     Case(
         "sum",
-        HEAD + "body: O[m, n] += A[m, k] + B[k, n]\n",
-        ("3:26: body: expected a single product, found a sum; write one nest a summand",),
+        HEAD + "body: O[m, n] += A[m, k] - B[k, n]\n",
+        ("3:26: body: expected a single term, found a sum; write one nest a summand",),
     ),
     Case(
         "two-loops-multiplied",
@@ -171,7 +171,7 @@ CASES = [
     Case(
         "output-read",
         HEAD + "body: O[m, n] += O[m, k] * B[k, n]\n",
-        ("3:7: tensor 'O' is both written and read; expected the output on the left of '+=' only",),
+        ("3:7: tensor 'O' is both written and read; expected the output on the left only",),
     ),
     Case(
         "unknown-loop",
@@ -201,7 +201,7 @@ CASES = [
     Case(
         "unknown-format",
         GEMM + "formats: {A: int7}\n",
-        ("4:14: 'formats': the format of tensor 'A': 'int7' is not known; did you mean 'int8'?",),
+        ("4:14: 'formats': the format of tensor 'A': 'int7' is not known; did you mean 'int4'?",),
     ),
     Case(
         "format-of-no-tensor",
@@ -303,7 +303,7 @@ CASES = [
             "1:7: 'name' must be letters, digits and '_', starting with a letter, not 'conv 3'",
             "2:13: loop 'oc': the extent must be an integer of at least 1, not 'x'",
             "3:16: I[ic + kk] uses 'kk', which is not a loop; the loops are oc, ic",
-            "4:14: 'formats': the format of tensor 'I': 'int9' is not known; did you mean 'int8'?",
+            "4:14: 'formats': the format of tensor 'I': 'int9' is not known; did you mean 'int4'?",
             "4:20: 'formats': 'Q' is not a tensor of the body; expected one of O, I, W",
             "5:15: guard: expected a loop or an integer, found the end",
             "5:17: guard zz - 1 >= 0 uses 'zz', which is not a loop; the loops are oc, ic",

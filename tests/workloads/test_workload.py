@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from workloads.elementwise import Elementwise, requantized
 from workloads.errors import SpecError
 from workloads.formats import FORMATS
-from workloads.interpreter import InputError, wrapped
+from workloads.interpreter import InputError
 from workloads.nest import Tensor
 from workloads.spec import load
 from workloads.workload import Workload, WorkloadError
 from workloads.workload_spec import load_workload, parse_workload
+from workloads.wrapping import wrapped
 
 ATTENTION = """\
 name: attention
@@ -219,7 +220,7 @@ BAD: list[Bad] = [
     Bad(
         "requantize-to-float",
         INPUT + "  - {name: a, operation: requantize, inputs: [X], output: Y, factor: 1, format: fp32}\n",
-        ("4:5: step 'a': the format must be an integer one, int8, int16, int32, not 'fp32'",),
+        ("4:5: step 'a': the format must be an integer one, int4, int8, int16, int32, not 'fp32'",),
     ),
     Bad(
         "softmax-of-integers",
@@ -266,7 +267,7 @@ BAD: list[Bad] = [
         "input-broken",
         GEMM.replace("steps:", "inputs: {X: {format: int9, shape: [0]}}\nsteps:"),
         (
-            "2:22: input 'X': 'format': 'int9' is not known; did you mean 'int8'?",
+            "2:22: input 'X': 'format': 'int9' is not known; did you mean 'int4'?",
             "2:36: input 'X': an extent of 'shape' must be an integer of at least 1, not '0'",
         ),
     ),
@@ -276,7 +277,7 @@ BAD: list[Bad] = [
         + "  - {name: g, loops: {m: 2}, body: 'O[m] = A[m]'}\n"
         + "  - {name: r, operation: relu, inputs: O, output: Y}\n",
         (
-            "3:42: body: expected '+=' after the output O[m], found '='",
+            "3:42: body: expected '+=', 'max=' or 'min=' after the output O[m], found '='",
             "4:40: the step: 'inputs' must be a list, not 'O'",
         ),
     ),
