@@ -9,6 +9,7 @@ from dataflow.architecture import Architecture, Plan
 
 
 def fuse(architectures: Sequence[Architecture], *, name: str | None = None) -> Architecture:
+    """Lay the dataflows of several architectures over one array."""
     plans = [plan for architecture in architectures for plan in architecture.plans]
     return Architecture(name or "_".join(a.name for a in architectures), tuple(_shared(plan) for plan in plans))
 

@@ -10,8 +10,8 @@ from dataflow.architecture import Architecture
 from hw.design import Design
 from hw.emit import emit
 from hw.lower import lower
-from hw.merge import merge
 from hw.manifest import Manifest, manifest
+from hw.merge import merge
 from hw.netlist import Netlist, check
 from hw.passes.delay_matching import match_delays
 from hw.passes.reduction_trees import balance_reductions

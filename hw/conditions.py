@@ -100,17 +100,20 @@ class Digit:
 
 
 Condition = Step | Zero | Last | AtLeast | Flag | Inside | InRange | GuardHolds | All | NoneOf
-Value = Condition | Address | Digit
+Single = Condition | Address | Digit
 
 
 @dataclass(frozen=True, slots=True)
 class ByMode:
     """A value for each mode; modes that are left out do not care."""
 
-    values: tuple[tuple[int, Value], ...]
+    values: tuple[tuple[int, Single], ...]
 
 
-def aligned(value: Value, levels_outside: int, mode: int) -> Value:
+Value = Single | ByMode
+
+
+def aligned(value: Single, levels_outside: int, mode: int) -> Single:
     """The same value where further time loops stand outside those it names, and in another mode."""
     match value:
         case Zero() | Last() | AtLeast() | Inside():

@@ -58,9 +58,7 @@ class Generator:
     @property
     def turning(self) -> tuple[int, ...]:
         """Dimensions in which a port may lie one row of banks further than port offset 0."""
-        return tuple(
-            r for r, turns in enumerate(self.banking.rotating) if turns or self.banking.first[r] > 0
-        )
+        return tuple(r for r, turns in enumerate(self.banking.rotating) if turns or self.banking.first[r] > 0)
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]
             if mode in by_mode:
                 continue
             # A bank must not be written in a mode that does not use it.
-            if role == "enable" or (name, mode) in used and _matters(netlist, node, point, role, mode):
+            if role == "enable" or ((name, mode) in used and _matters(netlist, node, point, role, mode)):
                 groups.setdefault(_neutral(node, role), []).append(mode)
             else:
                 careless.append(mode)
@@ -337,6 +337,4 @@ def _taps(netlist: Netlist, sources: Mapping[Slot, Mapping[Source, object]]) -> 
 
 def _local(netlist: Netlist, node: Node, point: Point, source: tuple[str, Point, int]) -> bool:
     producer = netlist.node[source[0]]
-    return (
-        node.region == producer.region and point == source[1] and not composite(producer) and not composite(node)
-    )
+    return node.region == producer.region and point == source[1] and not composite(producer) and not composite(node)

@@ -34,9 +34,7 @@ class UnsupportedError(BrickworkError):
     """A nest that the hardware generator has no functional unit for."""
 
 
-def lower(
-    plan: Plan, name: str, *, factors: int = 0, gate: bool = False
-) -> tuple[Netlist, tuple[Generator, ...]]:
+def lower(plan: Plan, name: str, *, factors: int = 0, gate: bool = False) -> tuple[Netlist, tuple[Generator, ...]]:
     """Build the netlist of one dataflow, every wire as wide as the output's format.
 
     Parameters

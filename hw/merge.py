@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dataflow.banking import Switch
 from dataflow.dataflow import Point
-from hw.conditions import ByMode, Value, aligned
+from hw.conditions import ByMode, Single, aligned
 from hw.latencies import reduce_latency_cycles
 from hw.levels import levels_outside
 from hw.netlist import Arc, Netlist, Node, Region
@@ -72,7 +72,9 @@ def _modal(
     """The nodes of one mode, their arcs marked with it and their banks replaced by memories; and its regions."""
     moved = bank_points(netlist, placement)
     regions = {
-        r.name: {moved.get(r.name, {}).get(p, p): o for p, o in zip(r.points, r.offsets[0], strict=True) if o is not None}
+        r.name: {
+            moved.get(r.name, {}).get(p, p): o for p, o in zip(r.points, r.offsets[0], strict=True) if o is not None
+        }
         for r in netlist.regions
     }
     nodes = []
@@ -137,7 +139,7 @@ def _with_values(
     node: Node, points: Sequence[Point], placed: Sequence[tuple[Sequence[Node], Mapping[str, Mapping[Point, int]]]]
 ) -> Node:
     """A control node with, for each point, its value in each mode that has one."""
-    found: dict[Point, list[tuple[int, Value]]] = defaultdict(list)
+    found: dict[Point, list[tuple[int, Single]]] = defaultdict(list)
     for mode, (nodes, regions) in enumerate(placed):
         for other in nodes:
             if other.name == node.name:

@@ -69,7 +69,7 @@ def _keep(banking: Banking, at_unit: Mapping[Point, int], memories: int) -> tupl
 
 def bank_points(netlist: Netlist, placement: Placement) -> dict[str, dict[Point, Point]]:
     """For each region of banks, the memory at each of its points."""
-    moved = {}
+    moved: dict[str, dict[Point, Point]] = {}
     for name, banking in bank_sets(netlist.plan):
         chosen = placement.memories[name]
         if banking.switched:

@@ -80,7 +80,9 @@ class PortBuilder(Builder):
         """The bank digits that steer a switch, read at its first place."""
         arcs = []
         for r in gen.rotating:
-            node = self.control(f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r, gen.digit_bits(r))}, gen.digit_bits(r))
+            node = self.control(
+                f"{gen.name}_digit{r}", {ORIGIN: Digit(gen.name, r, gen.digit_bits(r))}, gen.digit_bits(r)
+            )
             arcs.append(self.from_one(node, f"digit{r}", gen.banking.grid[:1]))
         return tuple(arcs)
 
@@ -97,9 +99,7 @@ class PortBuilder(Builder):
             switch=gen.banking.switch,
         )
 
-    def rotate(
-        self, gen: Generator, name: str, source: str, lanes: Pairs, width: int, *, towards: str
-    ) -> str:
+    def rotate(self, gen: Generator, name: str, source: str, lanes: Pairs, width: int, *, towards: str) -> str:
         """Bring what belongs to port offsets to the banks that serve them, or back; ``lanes`` is (place, producer)."""
         return self.add(
             name,

@@ -61,7 +61,9 @@ def design_registers(netlist: Netlist, units: Sequence[AddressUnit], most_drain_
     for plan in plans:
         for loop in guarded_tiles(plan):
             origins[loop] = max(origins.get(loop, 0), plan.nest.extents[loop].bit_length() + 1)
-    fields += [(f"origin_{loop}", bits, f"first iteration of loop {loop} in this run") for loop, bits in origins.items()]
+    fields += [
+        (f"origin_{loop}", bits, f"first iteration of loop {loop} in this run") for loop, bits in origins.items()
+    ]
     fields += _link_fields(netlist)
     for unit in units:
         fields += _address_fields(unit, levels)
@@ -74,7 +76,9 @@ def design_registers(netlist: Netlist, units: Sequence[AddressUnit], most_drain_
 
 def axis_names(plans: Sequence[Plan]) -> tuple[str, ...]:
     """Names of the array's axes: the loop's, where all dataflows agree."""
-    loops = [dict.fromkeys(plan.dataflow.space[axis][0] for plan in plans) for axis in range(len(plans[0].dataflow.space))]
+    loops = [
+        dict.fromkeys(plan.dataflow.space[axis][0] for plan in plans) for axis in range(len(plans[0].dataflow.space))
+    ]
     return tuple(next(iter(names)) if len(names) == 1 else f"axis{axis}" for axis, names in enumerate(loops))
 
 

@@ -116,7 +116,9 @@ class _Wiring:
         return f"({' | '.join(masked)})"
 
     def _launch(self, node: Node) -> Iterator[str]:
-        words = [self._input(node, "value", p) or f"{node.width_bits}'d0" for p in self.netlist.region[node.region].points]
+        words = [
+            self._input(node, "value", p) or f"{node.width_bits}'d0" for p in self.netlist.region[node.region].points
+        ]
         yield f"  assign {node.name}_all = {_concatenated(words)};"
 
     def _switch(self, node: Node) -> Iterator[str]:

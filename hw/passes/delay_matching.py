@@ -74,8 +74,9 @@ class DelayProblem:
     """Minimise ``sum(width * count * chain length)`` over labels ``r >= 0`` that respect every precedence.
 
     With one mode the constraint matrix is a network matrix (each row has one +1 and one -1, a chain length being one
-    more node), so the optimum of the linear program is integral. With several, a node has a label in each mode, chains
-    join them, and unequal taps cost ``MUX_COST`` a bit for each cycle by which they differ. Nodes in ``fixed`` stay at 0.
+    more node), so the optimum of the linear program is integral. With several, a node has a label in each mode,
+    chains join them, and unequal taps cost ``MUX_COST`` a bit for each cycle by which they differ. Nodes in ``fixed``
+    stay at 0.
     """
 
     nodes: tuple[str, ...]
@@ -259,7 +260,7 @@ def _solve(problem: DelayProblem, floor: Mapping[str, int], *, whole: bool) -> d
                 lp += length >= constant
     for k, tap in enumerate(problem.taps):
         high, low = lp.add_variable(f"h{k}", lowBound=0), lp.add_variable(f"l{k}", lowBound=0)
-        weight = MUX_COST * tap.width_bits * tap.count * scale
+        weight = round(MUX_COST * tap.width_bits * tap.count * scale)
         terms += [(high, weight), (low, -weight)]
         for source, sink, constant in tap.ways:
             moved = [(r[sink], -1), (r[source], 1)] if sink != source else []

@@ -92,7 +92,9 @@ class PointModule(wiring.Component):
                 return value
             if choice.constant or choice.port or choice.local:
                 wide = Mux(getattr(self, mode_wire(choice.modes)), value, 0)
-                parts.append(Cat(wide, wide[-1].replicate(operand.width_bits) if choice.signed else Const(0, operand.width_bits)))
+                parts.append(
+                    Cat(wide, wide[-1].replicate(operand.width_bits) if choice.signed else Const(0, operand.width_bits))
+                )
         total = Const(0, operand.width_bits)
         for part in parts:
             total = total | part[: operand.width_bits]

@@ -14,6 +14,7 @@ from hw.conditions import (
     All,
     AtLeast,
     ByMode,
+    Condition,
     Digit,
     Flag,
     GuardHolds,
@@ -21,6 +22,7 @@ from hw.conditions import (
     Inside,
     Last,
     NoneOf,
+    Single,
     Step,
     Zero,
 )
@@ -93,6 +95,7 @@ class Sequencer(wiring.Component):
                 low, high = 32 * word, min(32 * word + 32, reg.bits)
                 with m.If(self.cfg_we & (self.cfg_addr == reg.address + word)):
                     m.d.sync += self.r[reg.name][low:high].eq(self.cfg_data[: high - low])
+        self.known: dict[Single, Signal] = {}
         self._counters(m)
         for unit in self.units.values():
             self._addresses(m, unit)
@@ -102,7 +105,7 @@ class Sequencer(wiring.Component):
         for node in self.nodes:
             values = dict(node.parameters)["values"]
             assert isinstance(values, tuple)
-            parts = [self._value(m, node.name, value) for value in values]
+            parts = [self._value(m, value) for value in values]
             m.d.comb += self[f"c_{node.name}"].eq(Cat(*parts))
         return m
 
@@ -227,14 +230,15 @@ class Sequencer(wiring.Component):
             with m.Else():
                 m.d.sync += pointer.eq(pointer + 1)
 
-    def _value(self, m: Module, name: str, value: ControlValue) -> Value:
+    def _value(self, m: Module, value: ControlValue) -> Value:
         match value:
             case ByMode(choices):
-                if len({v for _, v in choices}) == 1:
-                    return self._value(m, name, choices[0][1])
-                parts = [
-                    Mux(self._chosen((mode,)), self._value(m, f"{name}_{mode}", v), 0) for mode, v in choices
-                ]
+                modes: dict[Single, list[int]] = {}
+                for mode, single in choices:
+                    modes.setdefault(single, []).append(mode)
+                if len(modes) == 1:
+                    return self._value(m, choices[0][1])
+                parts = [Mux(self._chosen(found), self._value(m, single), 0) for single, found in modes.items()]
                 total: Value = parts[0]
                 for part in parts[1:]:
                     total = total | part
@@ -245,15 +249,25 @@ class Sequencer(wiring.Component):
                 for r in unit.turning:
                     if r < len(carry) and carry[r]:
                         total = total + self.r[f"{unit.name}_turn{r}"]
-                out = Signal(unit.address_bits, name=f"{name}_{''.join(map(str, carry))}")
-                m.d.comb += out.eq(total)
-                return out
+                return self._named(m, value, total, unit.address_bits)
             case Digit(generator, dimension, bits):
                 low = getattr(self, f"low_{generator}_{dimension}")
                 return low[len(low) - bits :]
-        return self._bit(value)
+        return self._bit(m, value)
 
-    def _bit(self, value: ControlValue) -> Value:
+    def _named(self, m: Module, value: Single, built: Value, bits: int) -> Value:
+        """A signal for what several control values have in common."""
+        if value not in self.known:
+            self.known[value] = Signal(bits, name=f"{type(value).__name__.lower()}_{len(self.known)}")
+            m.d.comb += self.known[value].eq(built)
+        return self.known[value]
+
+    def _bit(self, m: Module, value: Condition) -> Value:
+        if isinstance(value, Step | Zero | Last):
+            return self._built(m, value)
+        return self.known[value] if value in self.known else self._named(m, value, self._built(m, value), 1)
+
+    def _built(self, m: Module, value: Condition) -> Value:
         match value:
             case Step():
                 return self.step
@@ -275,12 +289,12 @@ class Sequencer(wiring.Component):
             case All(terms):
                 out: Value = Const(1)
                 for term in terms:
-                    out = out & self._bit(term)
+                    out = out & self._bit(m, term)
                 return out
             case NoneOf(terms):
                 out = Const(0)
                 for term in terms:
-                    out = out | self._bit(term)
+                    out = out | self._bit(m, term)
                 return ~out[0]
             case GuardHolds(index, positions, mode):
                 return self._guard(self.netlist.plans[mode], index, dict(positions))

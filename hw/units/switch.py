@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -12,23 +13,15 @@ from dataflow.banking import Switch
 from dataflow.dataflow import Point
 
 
-def rotate(
-    words: dict[Point, Value], counts: Point, digits: dict[int, Value], *, towards_banks: bool
-) -> dict[Point, Value]:
-    """Rotate a grid of words along every rotating dimension by its digit, one multiplexer a bit of the digit.
-
-    Towards the ports, place ``o`` receives bank ``(q + o) mod n``; towards the banks, bank ``b`` receives place
-    ``(b - q) mod n``.
-    """
-    for r, digit in digits.items():
-        for bit in range(len(digit)):
-            shift = (1 << bit) * (-1 if towards_banks else 1)
-            moved = {}
-            for place, word in words.items():
-                other = (*place[:r], (place[r] + shift) % counts[r], *place[r + 1 :])
-                moved[place] = Mux(digit[bit], words[other], word)
-            words = moved
-    return words
+def turned(words: Value, width: int, counts: Point, dimension: int, shift: int) -> Value:
+    """A grid of words, row-major, turned along one dimension: place ``p`` receives word ``(p + shift) mod n``."""
+    inner = prod(counts[dimension + 1 :]) * width
+    block = counts[dimension] * inner
+    cut = shift % counts[dimension] * inner
+    parts = []
+    for base in range(0, prod(counts) * width, block):
+        parts += [words[base + cut : base + block], words[base : base + cut]]
+    return Cat(*(part for part in parts if len(part)))
 
 
 class Rotator(wiring.Component):
@@ -49,41 +42,20 @@ class Rotator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         switch, w = self.switch, self.width
-        words: dict[Point, Value] = {p: self.i[k * w : k * w + w] for k, p in enumerate(switch.grid)}
-        words = _turn(words, switch.counts, switch.first, switch.rotating, towards_banks=self.towards_banks)
-        digits = {r: getattr(self, f"digit{r}") for r in switch.dimensions}
-        for r, digit in digits.items():
+        # Towards the ports, place o receives bank (q + o) mod n; towards the banks, bank b place (b - q) mod n.
+        sign = -1 if self.towards_banks else 1
+        words: Value = self.i
+        for r, first in enumerate(switch.first):
+            if first and not switch.rotating[r]:
+                words = turned(words, w, switch.counts, r, sign * first)
+        for r in switch.dimensions:
+            digit = getattr(self, f"digit{r}")
             for bit in range(len(digit)):
-                words = rotate(words, switch.counts, {r: _one_bit(digit, bit)}, towards_banks=self.towards_banks)
-                words = _named(m, words, f"turn{r}_{bit}", w)
-        m.d.sync += self.o.eq(Cat(*(words[p] for p in switch.grid)))
+                stage = Signal(len(self.i), name=f"turn{r}_{bit}")
+                m.d.comb += stage.eq(Mux(digit[bit], turned(words, w, switch.counts, r, sign * (1 << bit)), words))
+                words = stage
+        m.d.sync += self.o.eq(words)
         return m
-
-
-def _one_bit(digit: Value, bit: int) -> Value:
-    """A digit that rotates by ``2 ** bit`` or not at all."""
-    return Cat(Const(0, bit), digit[bit]) if bit else digit[0:1]
-
-
-def _named(m: Module, words: dict[Point, Value], name: str, width: int) -> dict[Point, Value]:
-    """Give a stage one vector signal, so that text grows with the stages and not with their product."""
-    stage = Signal(width * len(words), name=name)
-    m.d.comb += stage.eq(Cat(*words.values()))
-    return {p: stage[k * width : k * width + width] for k, p in enumerate(words)}
-
-
-def _turn(
-    words: dict[Point, Value], counts: Point, first: Point, rotating: Sequence[bool], *, towards_banks: bool
-) -> dict[Point, Value]:
-    """The constant part of the rotation, in dimensions whose bank digit never changes."""
-
-    def other(place: Point) -> Point:
-        return tuple(
-            p if turns else (p - f if towards_banks else p + f) % n
-            for p, f, n, turns in zip(place, first, counts, rotating, strict=True)
-        )
-
-    return {place: words[other(place)] for place in words}
 
 
 class Spread(wiring.Component):
@@ -114,8 +86,7 @@ class Spread(wiring.Component):
         addresses = []
         for place in switch.grid:
             fixed = [
-                None if turns else int(b < f)
-                for b, f, turns in zip(place, switch.first, switch.rotating, strict=True)
+                None if turns else int(b < f) for b, f, turns in zip(place, switch.first, switch.rotating, strict=True)
             ]
             choices = [c for c in self.carries if all(x is None or x == y for x, y in zip(fixed, c, strict=True))]
             value: Value = getattr(self, f"carry{self.carries.index(choices[0])}")
