@@ -126,7 +126,7 @@ class Layout:
         return np.packbits(bits.astype(np.uint8).reshape(self.rows, -1), axis=1, bitorder="little")
 
     def unpack(self, rows: Bytes, tensor: npt.NDArray[np.generic]) -> None:
-        """Write the window's elements into ``tensor`` in place."""
+        """Write the window's elements into ``tensor`` in place; those whose bank no port reaches stay."""
         row, bank, slices = self._index()
         if self.word_bits in (8, 16, 32):
             words = np.ascontiguousarray(rows).view(f"<i{self.word_bits // 8}").astype(np.int64)
@@ -137,4 +137,9 @@ class Layout:
             weights[-1] = -weights[-1]
             words = bits.reshape(self.rows, self.memories, self.word_bits).astype(np.int64) @ weights
         if tensor[slices].size:
-            tensor[slices] = words[row, bank].astype(tensor.dtype)
+            exists = np.ones(self.banks.total, np.bool_)
+            if not self.banks.switched:
+                exists[:] = False
+                exists[[self.banks.flat(self.banks.port_bank(offset)) for _, offset in self.banks.ports]] = True
+            found = words[row, bank].astype(tensor.dtype)
+            tensor[slices] = found if exists.all() else np.where(exists[bank], found, tensor[slices])

@@ -111,6 +111,7 @@ def _nest(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     padded: tuple[str, ...] = (),
     guards: tuple[str, ...] = (),
+    formats: Mapping[str, str] | None = None,
 ) -> Nest:
     parsed = parse_body(body)
     accesses = (parsed.output, *parsed.inputs)
@@ -119,7 +120,7 @@ def _nest(
     tensors = tuple(
         Tensor(
             tensor,
-            operand if position else result,
+            FORMATS[formats[tensor]] if formats and tensor in formats else operand if position else result,
             (shapes or {}).get(tensor) or reached_shape(tensor, accesses, loops),
             tensor in padded,
         )
@@ -167,6 +168,21 @@ def _correlation(sizes: Sizes, number_format: str) -> Nest:
     body = f"O[n, dy, dx, h, w] += A[n, c, h, w] * B[n, c, h + dy - {sizes['radius']}, w + dx - {sizes['radius']}]"
     shape = tuple(sizes[n] for n in ("n", "c", "h", "w"))
     return _nest("correlation", loops, body, number_format, shapes={"B": shape}, padded=("B",))
+
+
+def _motion(sizes: Sizes, number_format: str) -> Nest:
+    block, radius = sizes["block"], sizes["radius"]
+    loops = {"y": sizes["h"], "x": sizes["w"], "dy": 2 * radius + 1, "dx": 2 * radius + 1, "i": block, "j": block}
+    row, column = f"{block} * y + i", f"{block} * x + j"
+    body = f"O[y, x, dy, dx] += abs(A[{row}, {column}] - B[{row} + dy - {radius}, {column} + dx - {radius}])"
+    shape = (block * sizes["h"], block * sizes["w"])
+    return _nest("absolute_difference", loops, body, number_format, shapes={"B": shape}, padded=("B",))
+
+
+def _shift_gemm(sizes: Sizes, number_format: str) -> Nest:
+    body = "O[m, n] += sign(N[k, n]) * (A[m, k] << S[k, n])"
+    weights = {"N": "int4", "S": "int4"}
+    return _nest("shift_gemm", {n: sizes[n] for n in ("m", "n", "k")}, body, number_format, formats=weights)
 
 
 def _convolution(name: str, axes: str, *, depthwise: bool = False) -> Build:
@@ -304,5 +320,33 @@ _ENTRIES = (
         _sizes("n=1 c=64 h=32 w=32 radius=4"),
         ("h", "w"),
         _correlation,
+    ),
+    Entry(
+        "maxplus",
+        "matrix product of the max-plus semiring: longest paths, Viterbi steps",
+        _sizes("m=128 n=128 k=128"),
+        ("m", "n"),
+        _contraction("maxplus", "O[m, n] max= A[m, k] + B[k, n]", "m", "n", "k"),
+    ),
+    Entry(
+        "absolute_difference",
+        "sums of absolute differences of blocks with a second image within a radius",
+        _sizes("h=8 w=8 block=8 radius=4"),
+        ("dy", "dx"),
+        _motion,
+    ),
+    Entry(
+        "shift_gemm",
+        "matrix times signs and powers of two, by shifting",
+        _sizes("m=128 n=128 k=128"),
+        ("m", "n"),
+        _shift_gemm,
+    ),
+    Entry(
+        "count_equal",
+        "places in which each row equals each column",
+        _sizes("m=128 n=128 k=128"),
+        ("m", "n"),
+        _contraction("count_equal", "O[m, n] += A[m, k] == B[k, n]", "m", "n", "k"),
     ),
 )

@@ -9,6 +9,9 @@ from hw.netlist import Netlist, Node
 from workloads.functional_unit import Range
 from workloads.reduction import SUM
 
+# Between banks and functional unit. A mask there holds an operand; one behind the unit is as wide as the output anyway.
+_OPERANDS = ("read", "rotate", "lane", "source", "mask")
+
 
 def infer_widths(netlist: Netlist) -> Netlist:
     """Narrow every arithmetic node to the range of its values at the design's limits.
@@ -30,6 +33,8 @@ def infer_widths(netlist: Netlist) -> Netlist:
         if plan.drain.start != "memory"
         else prod(plan.extents.values())
     )
+    # Sums and products may wrap at any place, and so may their operands; a comparison needs all of them.
+    wraps = plan.nest.unit.folds
     for node in _in_order(netlist):
         inputs = [ranges[a.source] for a in node.args if a.source in ranges]
         if node.op in ("control", "spread", "all") or node.width_bits == 1:
@@ -52,7 +57,9 @@ def infer_widths(netlist: Netlist) -> Netlist:
             ranges[node.name] = _sum_range(netlist, node, ranges, terms, most)
         else:
             ranges[node.name] = inputs[0]
-        widths[node.name] = min(bits_of(ranges[node.name]), most)
+        widths[node.name] = bits_of(ranges[node.name])
+        if wraps or node.op not in _OPERANDS:
+            widths[node.name] = min(widths[node.name], most)
     narrowed = {
         n.name: replace(n, width_bits=min(n.width_bits, widths[n.name])) for n in netlist.nodes if n.name in widths
     }
