@@ -82,8 +82,9 @@ def describe(nest: Nest, dataflows: Sequence[DataflowSpec] = ()) -> str:
     lines = [f"nest {nest.name}", "", *(f"  {line}" for line in loop_text(nest).splitlines()), ""]
     lines += [f"  {line}" for line in _table(rows)]
     share = f", {facts.macs / facts.points:.1%} of {facts.points:,} points" if nest.guards else ""
-    lines += ["", f"  {facts.macs:,} MACs{share}"]
-    lines.append(f"  {_bytes(facts.bytes)} in all tensors, {facts.macs_per_byte:,.1f} MACs a byte if each moves once")
+    what = "MACs" if nest.contraction else "terms"
+    lines += ["", f"  {facts.macs:,} {what}{share}"]
+    lines.append(f"  {_bytes(facts.bytes)} in all tensors, {facts.macs_per_byte:,.1f} {what} a byte if each moves once")
     for dataflow in dataflows:
         lines.append(f"  dataflow {dataflow.name}: {', '.join(dataflow.entries())}")
     return "\n".join(lines) + "\n"

@@ -74,3 +74,9 @@ workload layer
 
 nest product
 """)
+
+
+def test_terms_that_are_no_products() -> None:
+    described = describe(load("maxplus:m=2,n=3,k=4").nest)
+    assert "        O[m, n] max= A[m, k] + B[k, n]\n" in described
+    assert described.endswith("  24 terms\n  44 B in all tensors, 0.5 terms a byte if each moves once\n")
