@@ -15,6 +15,7 @@ from hw.netlist import Arc, Netlist, Node, Region
 from hw.placement import Placement, bank_points, place_banks
 from hw.renaming import common_names
 from workloads.errors import BrickworkError
+from workloads.reduction import SUM
 
 
 class MergeError(BrickworkError):
@@ -62,7 +63,7 @@ def merge(netlists: Sequence[Netlist], name: str) -> Merged:
     launched = _launched(
         [_with_values(n, points[n.region], placed) if n.op == "control" else n for n in nodes.values()], placed
     )
-    merged = Netlist(name, plans, regions, tuple(_one_delay(n) for n in launched))
+    merged = Netlist(name, plans, regions, _keeping_identities([_one_delay(n) for n in launched]))
     return Merged(merged, tuple(p.memories for p in placements))
 
 
@@ -173,6 +174,18 @@ def _launched(
             )
             result.append(Node(f"{node.name}_go", node.region, "launch", args, node.width_bits, 0, node.signed))
     return result
+
+
+def _keeping_identities(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Widen each maximum and minimum to what it compares: cut short, the identity of a wider one would win."""
+    reducing = {n.name: n for n in nodes if n.reduction != SUM}
+    width = {name: n.width_bits for name, n in reducing.items()}
+    before = None
+    while width != before:
+        before = dict(width)
+        for name, node in reducing.items():
+            width[name] = max([before[name], *(before[a.source] for a in node.args if a.source in reducing)])
+    return tuple(replace(n, width_bits=width.get(n.name, n.width_bits)) for n in nodes)
 
 
 def _one_delay(node: Node) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from designs import random_design
 
 from dataflow import Dataflow, build
+from dataflow.fusion import fuse
 from hw import Accelerator, generate, runs
 from hw.accelerator import design_of
 from hw.emit import emit
@@ -236,6 +237,36 @@ def test_zero_operands_do_not_switch_a_unit_off(tmp_path: Path) -> None:
     assert simulate(accelerator, nest, random_inputs(nest, 0), simulator="icarus", cache=tmp_path).faults != ()
 
 
+FUSED = (
+    (("gemm:m=5,n=3,k=7", {"m": 3, "n": 2}, (1, 1), "m n k"), (MAXPLUS, {"k": 3, "n": 2}, (0, 0), "m n k")),
+    ((GUARDED, {"m": 3, "n": 2}, (1, 1), "m n k"), (MAXPLUS, {"k": 3, "m": 2}, (0, 0), "m n k")),
+    ((MINPLUS, {"m": 3, "k": 2}, (1, 1), "k n m"), (SCATTERED, {"k": 3, "m": 2}, (1, 1), "n m k")),
+    ((SHIFT, {"m": 3, "n": 2}, (1, 1), "m n k"), (GREATER, {"m": 3, "k": 2}, (1, 1), "n m k")),
+)
+
+
+@pytest.mark.parametrize("modes", FUSED, ids=["product-and-max", "guarded-and-not", "two-minima", "shift-and-greater"])
+def test_units_share_an_array(
+    modes: Sequence[tuple[str, dict[str, int], tuple[int, ...], str]], tmp_path: Path
+) -> None:
+    nests, parts = [], []
+    for name, (text, space, skew, order) in zip("ab", modes, strict=True):
+        nests.append(load(text).nest)
+        parts.append(build(nests[-1], Dataflow.of(nests[-1], space, skew=skew, order=tuple(order.split()), name=name)))
+    accelerator = generate(fuse(parts))
+    for name, nest in zip("ab", nests, strict=True):
+        for inputs in (random_inputs(nest, 1), *extremes(nest)):
+            result = simulate(
+                accelerator,
+                nest,
+                inputs,
+                simulator="icarus",
+                cache=tmp_path,
+                program=lambda a, n, name=name: runs(a, n, name),
+            )
+            assert result.faults == (), name
+
+
 def test_another_body_is_refused() -> None:
     nest, accelerator = generated(CASE["maxplus-in-place-systolic"])
     other = replace(nest, reduction=REDUCTIONS["min="])
@@ -245,4 +276,4 @@ def test_another_body_is_refused() -> None:
         f"design {accelerator.name!r}: it was generated for nest 'maxplus'; "
         "loops, body or guards of 'maxplus' differ from it"
     )
-    assert accelerator.manifest["nest"]["body"] == "O[m, n] max= A[m, k] + B[k, n]"
+    assert accelerator.manifest["modes"][0]["nest"]["body"] == "O[m, n] max= A[m, k] + B[k, n]"
