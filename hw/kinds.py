@@ -6,7 +6,7 @@ Points of a region that look alike share one kind, so that text grows with the n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -232,7 +232,8 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
         choices, outside = [], sum(not isinstance(s, int) and not _local(netlist, node, point, s) for s in chosen)
         for source, modes in chosen.items():
             if isinstance(source, int):
-                choices.append(Choice(modes, source.bit_length() + 1, source < 0, constant=source))
+                bits = max(1, source.bit_length()) + (source < 0)
+                choices.append(Choice(modes, bits, source < 0, constant=source))
                 continue
             producer = netlist.node[source[0]]
             if _local(netlist, node, point, source):
@@ -293,9 +294,11 @@ def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]
         for mode in netlist.modes:
             if mode in by_mode:
                 continue
+            neutral = neutral_value(node, role)
             # A bank must not be written in a mode that does not use it.
-            if role == "enable" or ((name, mode) in used and _matters(netlist, node, point, role, mode)):
-                groups.setdefault(_neutral(node, role), []).append(mode)
+            matters = role == "enable" or ((name, mode) in used and _matters(netlist, node, point, role, mode))
+            if matters and _idle_value(netlist, groups, mode) != neutral:
+                groups.setdefault(neutral, []).append(mode)
             else:
                 careless.append(mode)
         # Where a mode does not care, it takes what most others take.
@@ -316,7 +319,25 @@ def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -
     return point in netlist.active(node, mode) and not role.startswith("delayed")
 
 
-def _neutral(node: Node, role: str) -> int:
+def _idle_value(netlist: Netlist, groups: Iterable[Source], mode: int) -> int | None:
+    """What an operand that other modes take from the control is in a mode in which the control has no use for it."""
+    found: int | None = None
+    for source in groups:
+        if isinstance(source, int):
+            continue
+        producer = netlist.node[source[0]]
+        if producer.op != "launch" or source[1] in netlist.active(producer, mode):
+            return None
+        idle = producer.parameter("idle")
+        assert isinstance(idle, int)
+        if found not in (None, idle):
+            return None
+        found = idle
+    return found
+
+
+def neutral_value(node: Node, role: str) -> int:
+    """What an operand is worth where a mode does not bring it."""
     if node.op == "multiply" and role == "b":
         return NEUTRAL["factor"]
     if node.op in ("add", "reduce", "select") and role != "start":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dataflow.banking import Switch
 from dataflow.dataflow import Point
-from hw.conditions import ByMode, Single, aligned
+from hw.conditions import All, ByMode, Single, aligned
+from hw.kinds import neutral_value
 from hw.latencies import reduce_latency_cycles
 from hw.levels import levels_outside
 from hw.netlist import Arc, Netlist, Node, Region
@@ -60,8 +61,13 @@ def merge(netlists: Sequence[Netlist], name: str) -> Merged:
             nodes[node.name] = _joined(nodes[node.name], node) if node.name in nodes else node
     regions = _regions([found for _, found in placed])
     points = {r.name: r.points for r in regions}
+    idle = _idle_values(nodes.values())
     launched = _launched(
-        [_with_values(n, points[n.region], placed) if n.op == "control" else n for n in nodes.values()], placed
+        [
+            _with_values(n, points[n.region], placed, idle.get(n.name, 0)) if n.op == "control" else n
+            for n in nodes.values()
+        ],
+        placed,
     )
     merged = Netlist(name, plans, regions, _keeping_identities([_one_delay(n) for n in launched]))
     return Merged(merged, tuple(p.memories for p in placements))
@@ -137,9 +143,12 @@ def _regions(modes: Sequence[Mapping[str, Mapping[Point, int]]]) -> tuple[Region
 
 
 def _with_values(
-    node: Node, points: Sequence[Point], placed: Sequence[tuple[Sequence[Node], Mapping[str, Mapping[Point, int]]]]
+    node: Node,
+    points: Sequence[Point],
+    placed: Sequence[tuple[Sequence[Node], Mapping[str, Mapping[Point, int]]]],
+    idle: int,
 ) -> Node:
-    """A control node with, for each point, its value in each mode that has one."""
+    """A control node with, for each point, its value in each mode that has one, and 0 or ``idle`` in all others."""
     found: dict[Point, list[tuple[int, Single]]] = defaultdict(list)
     for mode, (nodes, regions) in enumerate(placed):
         for other in nodes:
@@ -148,7 +157,21 @@ def _with_values(
                 assert isinstance(values, tuple)
                 for point, value in zip(regions[node.region], values, strict=True):
                     found[point].append((mode, value))
-    return replace(node, parameters=(("values", tuple(ByMode(tuple(found[p])) for p in points)),))
+    values: list[ByMode] = []
+    for point in points:
+        given = {mode for mode, _ in found[point]}
+        others = [(mode, All(())) for mode in range(len(placed)) if idle and mode not in given]
+        values.append(ByMode((*found[point], *others)))
+    return replace(node, parameters=(("values", tuple(values)), ("idle", idle)))
+
+
+def _idle_values(nodes: Iterable[Node]) -> dict[str, int]:
+    """For each control value of one bit: what leaves its consumers alone, where they all agree on 1."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for node in nodes:
+        for arc in node.args:
+            wanted[arc.source].add(neutral_value(node, arc.role))
+    return {name: int(values == {1}) for name, values in wanted.items()}
 
 
 def _launched(
@@ -172,7 +195,8 @@ def _launched(
                 for mode, (_, regions) in enumerate(placed)
                 if node.region in regions
             )
-            result.append(Node(f"{node.name}_go", node.region, "launch", args, node.width_bits, 0, node.signed))
+            idle = (("idle", dict(node.parameters)["idle"]),)
+            result.append(Node(f"{node.name}_go", node.region, "launch", args, node.width_bits, 0, node.signed, idle))
     return result
 
 

@@ -18,11 +18,19 @@ def delay_taps(m: Module, value: Value, width: int, cycles: int, name: str) -> l
     return taps
 
 
+# Up to here a chain with a choice of taps is smaller than words with an enable each, and moves little more.
+MOST_TAPS = 4
+
+
 def programmable_delay(m: Module, value: Value, width: int, depth: int, pointer: Value, name: str) -> Value:
     """``value`` as many cycles ago as the pointer takes for one round.
 
-    All delays of one length share the pointer; each word is read in the cycle in which it is overwritten.
+    All delays of one length share the pointer; each word is read in the cycle in which it is overwritten. A short delay
+    is a chain, and its pointer says which tap to take.
     """
+    if depth <= MOST_TAPS:
+        taps = delay_taps(m, value, width, depth, name)
+        return Array(taps[1:])[pointer]
     words = Array(Signal(width, name=f"{name}_w{n}", reset_less=True) for n in range(depth))
     m.d.sync += words[pointer].eq(value)
     out = Signal(width, name=f"{name}_out")

@@ -31,6 +31,7 @@ from hw.generators import AddressUnit
 from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
 from hw.registers import Register, axis_names, guarded_tiles
+from hw.units.delay import MOST_TAPS
 from workloads.affine import Affine
 
 
@@ -51,7 +52,7 @@ class Sequencer(wiring.Component):
     c_NAME
         Concatenated values of the control node NAME, one a point of its region.
     p_NAME
-        Write pointer of the programmable delay NAME.
+        Write pointer of the programmable delay NAME, or the tap of a short one.
     in_modes_M_N...
         One of these modes is chosen.
     """
@@ -158,10 +159,24 @@ class Sequencer(wiring.Component):
             with m.If(left == 1):
                 m.d.sync += [draining.eq(0), self.done.eq(1)]
         self.begin = Signal()
-        m.d.comb += self.begin.eq(self.start & ~self.busy)
+        m.d.comb += self.begin.eq((self._settled(m) if fused else self.start) & ~self.busy)
         with m.If(self.begin):
             m.d.sync += [running.eq(1), self.done.eq(0), self.cycles.eq(0), gap.eq(0)]
             m.d.sync += [c.eq(0) for c in self.count]
+
+    def _settled(self, m: Module) -> Value:
+        """The start, held back while values of another mode may still be under way in the control's delay lines."""
+        left, waiting = Signal(range(self.most_drain_cycles + 1)), Signal()
+        mode = next(reg for reg in self.registers if reg.name == "mode")
+        with m.If(self.cfg_we & (self.cfg_addr == mode.address)):
+            m.d.sync += left.eq(self.most_drain_cycles)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        with m.If(left == 0):
+            m.d.sync += waiting.eq(0)
+        with m.Elif(self.start):
+            m.d.sync += waiting.eq(1)
+        return (self.start | waiting) & (left == 0)
 
     def _gap_modes(self, level: int) -> tuple[int, ...]:
         """Modes in which idle cycles follow a step of the loop."""
@@ -223,8 +238,11 @@ class Sequencer(wiring.Component):
         setattr(self, f"address_{name}", address)
 
     def _pointers(self, m: Module) -> None:
-        for name in self.fifos:
+        for name, depth in self.fifos.items():
             pointer = self[f"p_{name}"]
+            if depth <= MOST_TAPS:
+                m.d.comb += pointer.eq(self.r[name] - 1)
+                continue
             with m.If(self.begin | (pointer + 1 >= self.r[name])):
                 m.d.sync += pointer.eq(0)
             with m.Else():
