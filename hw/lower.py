@@ -165,7 +165,7 @@ class _Lowering(PortBuilder):
         for k, others in enumerate(steps):
             given = [value, *(names.get(slot) for slot in others)]
             value = self.add(
-                f"{unit.name}{k}",
+                f"product{k}" if unit == PRODUCT else f"term{k}_{unit.name}",
                 "fu",
                 "multiply" if unit == PRODUCT else "compute",
                 (self.local(n, role, units) for n, role in zip(given, unit.operands, strict=True) if n),

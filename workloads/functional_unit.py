@@ -11,9 +11,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from workloads.errors import BrickworkError
+
 Range = tuple[int, int]
 
 _OPERAND = re.compile(r"\b[a-h]\b")
+_FOLDS = ("a + b", "a * b")
+
+
+class UnitError(BrickworkError):
+    """A functional unit whose definition cannot be used."""
+
+    def __init__(self, unit: str, why: str) -> None:
+        self.unit = unit
+        super().__init__(f"functional unit {unit!r}: {why}")
 
 
 class Arithmetic(Protocol):
@@ -53,6 +64,7 @@ class FunctionalUnit:
     Attributes
     ----------
     name : str
+        Names the hardware.
     spelling : str
         The term as a spec file has it, operands being ``a``, ``b``, ...; for example ``abs(a - b)``.
     meaning : callable
@@ -66,6 +78,10 @@ class FunctionalUnit:
         every step may wrap.
     absorbs_zero : bool
         The value is 0 wherever an operand is.
+
+    Raises
+    ------
+    UnitError
     """
 
     name: str
@@ -75,6 +91,17 @@ class FunctionalUnit:
     bounds: Callable[..., Range] | None = field(default=None, repr=False)
     folds: bool = False
     absorbs_zero: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.name.isidentifier() and self.name.isascii()):
+            raise UnitError(self.name, "a name is letters, digits and '_', starting with a letter")
+        expected = tuple("abcdefgh"[: len(self.operands)])
+        if not expected or self.operands != expected:
+            raise UnitError(
+                self.name, f"the operands of {self.spelling!r} must be the first letters, 'a', 'b' and so on"
+            )
+        if self.folds and self.spelling not in _FOLDS:
+            raise UnitError(self.name, f"only {' and '.join(map(repr, _FOLDS))} fold, not {self.spelling!r}")
 
     @property
     def operands(self) -> tuple[str, ...]:

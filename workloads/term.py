@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from workloads.functional_unit import FunctionalUnit
+from workloads.functional_unit import FunctionalUnit, UnitError
 from workloads.functional_units import functional_units
 from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access
@@ -99,9 +99,12 @@ def term_text(unit: FunctionalUnit, coefficient: int, operands: list[str]) -> st
 
 @functools.cache
 def _pattern(unit: FunctionalUnit) -> Tree:
-    tokens = Tokens(unit.spelling, f"unit {unit.name!r}")
-    tree = _tree(tokens, lambda: Leaf(tokens.advance(), tokens.offset))
-    tokens.end()
+    try:
+        tokens = Tokens(unit.spelling, "spelling")
+        tree = _tree(tokens, lambda: Leaf(tokens.advance(), tokens.offset))
+        tokens.end()
+    except ExpressionError as error:
+        raise UnitError(unit.name, f"{unit.spelling!r} cannot be read: {error.sentence}") from None
     return tree
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nests import nests
 
+from workloads import functional_units as package
 from workloads import interpreter as interpreter_module
 from workloads.body import parse_body
 from workloads.errors import NestError
-from workloads.functional_unit import Arrays, FunctionalUnit, Integers, Range
+from workloads.functional_unit import Arrays, FunctionalUnit, Integers, Range, UnitError
 from workloads.functional_units import functional_units
 from workloads.interpreter import random_inputs, run, run_points
 from workloads.nest import Nest
@@ -224,3 +227,59 @@ def test_padding_is_an_element_of_0() -> None:
     )
     nest = parse(text).nest
     assert run(nest, {"A": np.array([-5, -7], np.int8)}).tolist() == [0, -5]
+
+
+BAD_UNITS = (
+    (("my unit", "a + b", {}), "functional unit 'my unit': a name is letters, digits and '_', starting with a letter"),
+    (
+        ("skips", "a - c", {}),
+        "functional unit 'skips': the operands of 'a - c' must be the first letters, 'a', 'b' and so on",
+    ),
+    (("none", "1", {}), "functional unit 'none': the operands of '1' must be the first letters, 'a', 'b' and so on"),
+    (("minus", "a - b", {"folds": True}), "functional unit 'minus': only 'a + b' and 'a * b' fold, not 'a - b'"),
+)
+
+
+@pytest.mark.parametrize(("given", "says"), BAD_UNITS, ids=[given[0] for given, _ in BAD_UNITS])
+def test_bad_units(given: tuple[str, str, dict[str, bool]], says: str) -> None:
+    name, spelling, more = given
+    with pytest.raises(UnitError) as caught:
+        FunctionalUnit(name, spelling, lambda on, a, b: a, **more)
+    assert str(caught.value) == says
+
+
+BAD_FILES = (
+    ("empty", "", "functional unit 'empty': expected a FunctionalUnit called UNIT in empty.py, found None"),
+    (
+        "zz_again",
+        "from workloads.functional_units.plus import UNIT",
+        "functional unit 'plus': the name is taken; expected another in one of its two files",
+    ),
+    (
+        "zz_twin",
+        "from dataclasses import replace\nfrom workloads.functional_units.plus import UNIT\n"
+        "UNIT = replace(UNIT, name='twin')",
+        "functional unit 'twin': it is spelled 'a + b', as 'plus' is; expected another",
+    ),
+    (
+        "zz_open",
+        "from dataclasses import replace\nfrom workloads.functional_units.equal import UNIT\n"
+        "UNIT = replace(UNIT, name='open', spelling='max(a, b')",
+        "functional unit 'open': 'max(a, b' cannot be read: "
+        "spelling: expected ')' after the arguments of 'max', found the end",
+    ),
+)
+
+
+@pytest.mark.parametrize(("file", "text", "says"), BAD_FILES, ids=[file for file, *_ in BAD_FILES])
+def test_bad_files(file: str, text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / f"{file}.py").write_text(text)
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    functional_units.cache_clear()
+    try:
+        with pytest.raises(UnitError) as caught:
+            parse_body("O[m] += nothing(A[m])")
+    finally:
+        functional_units.cache_clear()
+        sys.modules.pop(f"{package.__name__}.{file}", None)
+    assert str(caught.value) == says

@@ -182,7 +182,8 @@ def test_widths_are_enough_and_minimal(unit: FunctionalUnit) -> None:
     for space, skew in (({"m": 2}, (1,)), ({"k": 3}, (0,)), ({"k": 3}, (1,))):
         design = design_of(build(nest, Dataflow.of(nest, space, skew=skew, order=("m", "k"))))
         node = design.netlist.node
-        assert node[f"{unit.name}0"].width_bits == bits_for(min(values), max(values))
+        term = "product0" if unit.name == "product" else f"term0_{unit.name}"
+        assert node[term].width_bits == bits_for(min(values), max(values))
         assert node["A_in"].width_bits == 4
         least, most = min(0, 7 * min(values)), max(0, 7 * max(values))
         assert node["O_sum"].width_bits == node["O_write"].width_bits == bits_for(least, most)
@@ -196,12 +197,12 @@ def rebuilt(sound: Accelerator, changed: dict[str, Node]) -> Accelerator:
 @pytest.mark.parametrize(
     ("case", "name"),
     [
-        ("maxplus-in-place-systolic", "plus0"),
+        ("maxplus-in-place-systolic", "term0_plus"),
         ("maxplus-tree", "sum0"),
-        ("shift-systolic", "signed_shift0"),
-        ("count-chain", "equal0"),
-        ("greater-tree", "greater0"),
-        ("sad-systolic", "absolute_difference0"),
+        ("shift-systolic", "term0_signed_shift"),
+        ("count-chain", "term0_equal"),
+        ("greater-tree", "term0_greater"),
+        ("sad-systolic", "term0_absolute_difference"),
         ("int4-systolic", "O_sum"),
     ],
 )
@@ -212,6 +213,20 @@ def test_one_bit_less_shows_at_the_extremes(case: str, name: str, tmp_path: Path
     # -1 shifts furthest.
     given = extremes(nest, -1)
     assert any(simulate(accelerator, nest, inputs, simulator="icarus", cache=tmp_path).faults for inputs in given)
+
+
+@pytest.mark.parametrize(("space", "skew"), [({"m": 2}, (0,)), ({"k": 3}, (0,)), ({"k": 3}, (1,))])
+def test_wider_operands_wrap_before_they_are_compared(
+    space: dict[str, int], skew: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Without width inference, operands keep their format's width up to the comparison."""
+    nest = load(spec("O[m, n] max= A[m, k, n]", "A: int16, O: int8")).nest
+    dataflow = Dataflow.of(nest, space, skew=skew)
+    accelerator = generate(build(nest, dataflow), passes=(match_delays,))
+    inputs = random_inputs(nest, 0)
+    result = simulate(accelerator, nest, inputs, simulator="icarus", cache=tmp_path)
+    assert result.faults == ()
+    np.testing.assert_array_equal(result.outputs, inputs["A"].astype(np.int8).max(axis=1))
 
 
 @pytest.mark.parametrize("name", ["gated", "O_back", "O_sum", "O_partial", "sum0"])
