@@ -15,12 +15,23 @@ from workloads.nest import Access, Nest
 
 @dataclass(frozen=True, slots=True)
 class LinkCosts:
-    """Relative costs of feeding one bit, in units of one register bit; only their ratios steer the choice of links."""
+    """Relative costs of feeding one bit, in units of one register bit; only their ratios steer the choice of links.
+
+    Attributes
+    ----------
+    register, fifo, mux : float
+        A register, a place in a delay, a multiplexer input.
+    read : float
+        One read of a bank in every time step.
+    bank : float
+        What a further memory costs beside its words.
+    """
 
     register: float = 1.0
     fifo: float = 0.4
     mux: float = 0.25
     read: float = 8.0
+    bank: float = 4.0
 
 
 @dataclass(frozen=True)

@@ -153,14 +153,14 @@ def _with_values(
     for mode, (nodes, regions) in enumerate(placed):
         for other in nodes:
             if other.name == node.name:
-                values = other.parameter("values")
-                assert isinstance(values, tuple)
-                for point, value in zip(regions[node.region], values, strict=True):
+                given = other.parameter("values")
+                assert isinstance(given, tuple)
+                for point, value in zip(regions[node.region], given, strict=True):
                     found[point].append((mode, value))
     values: list[ByMode] = []
     for point in points:
-        given = {mode for mode, _ in found[point]}
-        others = [(mode, All(())) for mode in range(len(placed)) if idle and mode not in given]
+        present = {mode for mode, _ in found[point]}
+        others = [(mode, All(())) for mode in range(len(placed)) if idle and mode not in present]
         values.append(ByMode((*found[point], *others)))
     return replace(node, parameters=(("values", tuple(values)), ("idle", idle)))
 
