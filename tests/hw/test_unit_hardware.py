@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from amaranth.hdl import Module, Signal, signed
+from amaranth.sim import Simulator
 from designs import random_design
 
 from dataflow import Dataflow, build
@@ -22,6 +25,7 @@ from hw.manifest import manifest
 from hw.netlist import Node
 from hw.passes.delay_matching import match_delays
 from hw.program import ProgramError
+from hw.units.arithmetic import Wires
 from sim import simulate
 from workloads.functional_unit import FunctionalUnit, Integers
 from workloads.functional_units import functional_units
@@ -30,6 +34,8 @@ from workloads.nest import Nest
 from workloads.reduction import REDUCTIONS, SUM
 from workloads.spec import load
 
+# Asks for more bits than its operand has.
+EXTENDING = FunctionalUnit("extending", "low(a)", lambda on, a: on.low_bits(a, 8))
 Inputs = dict[str, npt.NDArray[np.generic]]
 
 
@@ -163,6 +169,27 @@ def test_random_design(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(3000, 3200))
 def test_random_design_full(seed: int, tmp_path: Path) -> None:
     check_random(seed, tmp_path)
+
+
+@pytest.mark.parametrize("unit", [*functional_units(), EXTENDING], ids=lambda unit: unit.name)
+def test_means_the_same_on_wires(unit: FunctionalUnit) -> None:
+    wires = [Signal(signed(4), name=name) for name in unit.operands]
+    out = Signal(signed(64))
+    m = Module()
+    m.d.comb += out.eq(unit.value(Wires(), wires))
+    points = list(product(range(-8, 8), repeat=len(wires)))
+    found = []
+
+    async def bench(context: Any) -> None:
+        for point in points:
+            for wire, value in zip(wires, point, strict=True):
+                context.set(wire, value)
+            found.append(context.get(out))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert found == [int(unit.value(Integers(), point)) for point in points]
 
 
 # Widths
