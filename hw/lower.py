@@ -53,7 +53,7 @@ def lower(plan: Plan, name: str, *, factors: int = 0, gate: bool = False) -> tup
         if not tensor.format.integer:
             raise UnsupportedError(
                 f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
-                f"int8, int16 and int32 only"
+                f"int4, int8, int16 and int32 only"
             )
     return _Lowering(plan, factors, gate).netlist(name)
 

@@ -196,7 +196,7 @@ MISTAKES = (
     Mistake(
         "floating-point",
         ("generate", "gemm:m=4,n=4,k=4,format=fp32", *ARRAY),
-        "tensor 'O' has format fp32, but functional units exist for int8, int16 and int32 only",
+        "tensor 'O' has format fp32, but functional units exist for int4, int8, int16 and int32 only",
     ),
 )
 

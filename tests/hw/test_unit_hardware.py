@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from amaranth.hdl import Module, Signal, signed
+from amaranth.sim import Simulator
 from designs import random_design
 
 from dataflow import Dataflow, build
@@ -22,6 +25,7 @@ from hw.manifest import manifest
 from hw.netlist import Node
 from hw.passes.delay_matching import match_delays
 from hw.program import ProgramError
+from hw.units.arithmetic import Wires
 from sim import simulate
 from workloads.functional_unit import FunctionalUnit, Integers
 from workloads.functional_units import functional_units
@@ -30,6 +34,8 @@ from workloads.nest import Nest
 from workloads.reduction import REDUCTIONS, SUM
 from workloads.spec import load
 
+# Asks for more bits than its operand has.
+EXTENDING = FunctionalUnit("extending", "low(a)", lambda on, a: on.low_bits(a, 8))
 Inputs = dict[str, npt.NDArray[np.generic]]
 
 
@@ -57,6 +63,7 @@ SAD = "absolute_difference:h=2,w=2,block=3,radius=1"
 SHIFT = "shift_gemm:m=5,n=3,k=7"
 COUNT = "count_equal:m=5,n=3,k=7,format=int4"
 GREATER = spec("O[m, n] += A[m, k] > B[k, n]")
+WIDE = spec("O[m, n] += A[m, k] > B[k, n]", "A: int16, B: int16, O: int8")
 GUARDED = spec("O[m, n] max= A[m, k] + B[k, n]", more="guards: [k >= m + 1]\n")
 NARROW = spec("O[m, n] max= abs(A[m, k] - B[k, n])", "A: int8, O: int8")
 SCATTERED = spec("O[2 * m, n] min= A[m, k] * B[k, n]", "A: int8, B: int4, O: int16")
@@ -98,6 +105,7 @@ CASES = (
     Case("count-chain", COUNT, {"k": 3, "n": 2}, (1, 1), "m n k", SMALLER),
     Case("greater-tree", GREATER, {"k": 5, "m": 2}, (0, 0), "m n k", SMALLER),
     Case("greater-chain-spilled", GREATER, {"k": 3, "m": 2}, (1, 1), "k n m", SMALLER),
+    Case("greater-of-wider-operands", WIDE, {"m": 3, "n": 2}, (1, 1), "m n k", SMALLER),
     Case("int4-systolic", INT4, {"m": 3, "n": 3}, (1, 1), "m n k", SMALLER),
     Case("int4-tree-spilled", INT4, {"k": 3, "n": 2}, (0, 0), "k n m", SMALLER),
     Case("int4-output", INT4_OUT, {"m": 3, "n": 3}, (1, 1), "m n k", SMALLER),
@@ -134,7 +142,7 @@ def test_dataflow(case: Case, tmp_path: Path) -> None:
 
 
 def random_unit(nest: Nest, seed: int) -> dict[str, object]:
-    r = random.Random(seed)
+    r = random.Random(seed + 7)
     units = [unit for unit in functional_units() if unit.takes(len(nest.inputs))]
     return {"unit": r.choice(units), "reduction": r.choice(list(REDUCTIONS.values()))}
 
@@ -161,6 +169,27 @@ def test_random_design(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(3000, 3200))
 def test_random_design_full(seed: int, tmp_path: Path) -> None:
     check_random(seed, tmp_path)
+
+
+@pytest.mark.parametrize("unit", [*functional_units(), EXTENDING], ids=lambda unit: unit.name)
+def test_means_the_same_on_wires(unit: FunctionalUnit) -> None:
+    wires = [Signal(signed(4), name=name) for name in unit.operands]
+    out = Signal(signed(64))
+    m = Module()
+    m.d.comb += out.eq(unit.value(Wires(), wires))
+    points = list(product(range(-8, 8), repeat=len(wires)))
+    found = []
+
+    async def bench(context: Any) -> None:
+        for point in points:
+            for wire, value in zip(wires, point, strict=True):
+                context.set(wire, value)
+            found.append(context.get(out))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert found == [int(unit.value(Integers(), point)) for point in points]
 
 
 # Widths

@@ -229,6 +229,24 @@ def test_padding_is_an_element_of_0() -> None:
     assert run(nest, {"A": np.array([-5, -7], np.int8)}).tolist() == [0, -5]
 
 
+def test_numbers_in_a_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zz_positive.py").write_text(
+        "from workloads.functional_unit import FunctionalUnit\n"
+        "UNIT = FunctionalUnit('positive', 'max(a, 0)', lambda on, a: on.select(a > 0, a, 0))\n"
+    )
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    functional_units.cache_clear()
+    try:
+        assert parse_body("O[m] += -2 * max(A[m], 0)").unit.name == "positive"
+        with pytest.raises(ExpressionError):
+            parse_body("O[m] += max(A[m], 1)")
+        with pytest.raises(ExpressionError):
+            parse_body("O[m] += max(A[m], B[m])")
+    finally:
+        functional_units.cache_clear()
+        sys.modules.pop(f"{package.__name__}.zz_positive", None)
+
+
 BAD_UNITS = (
     (("my unit", "a + b", {}), "functional unit 'my unit': a name is letters, digits and '_', starting with a letter"),
     (
