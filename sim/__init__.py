@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.errors import SimulationError
-    from sim.runner import Result, simulate
+    from sim.runner import Job, Result, simulate, simulate_all
 
-_WHERE = {"Result": "sim.runner", "SimulationError": "sim.errors", "simulate": "sim.runner"}
+_WHERE = {
+    "Job": "sim.runner",
+    "Result": "sim.runner",
+    "SimulationError": "sim.errors",
+    "simulate": "sim.runner",
+    "simulate_all": "sim.runner",
+}
 
-__all__ = ["Result", "SimulationError", "simulate"]
+__all__ = ["Job", "Result", "SimulationError", "simulate", "simulate_all"]
 
 
 # Loaded on first use: the simulator's own process imports this package and needs none of it.

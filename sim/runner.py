@@ -137,11 +137,29 @@ class Result:
         return sum(each.timed for each in self.runs)
 
 
+@dataclass(frozen=True)
+class Job:
+    """A nest to run on a design.
+
+    Attributes
+    ----------
+    inputs : mapping
+        Tensors by name, as the nest's formats and shapes ask.
+    dataflow : str or None
+        Name of the dataflow to use, where the design has several; the first that fits when left out.
+    """
+
+    nest: Nest
+    inputs: Mapping[str, npt.ArrayLike]
+    dataflow: str | None = None
+
+
 def simulate(
     accelerator: Accelerator,
     nest: Nest,
     inputs: Mapping[str, npt.ArrayLike],
     *,
+    dataflow: str | None = None,
     simulator: str = "verilator",
     waveform: Path | None = None,
     cache: Path | None = None,
@@ -154,6 +172,8 @@ def simulate(
     ----------
     inputs
         Tensors by name, as the nest's formats and shapes ask.
+    dataflow
+        Name of the dataflow to use, where the design has several; the first that fits when left out.
     simulator
         "verilator" or "icarus".
     waveform
@@ -172,12 +192,40 @@ def simulate(
     InputError
         The tensors do not fit the nest.
     """
+    (result,) = simulate_all(
+        accelerator,
+        (Job(nest, inputs, dataflow),),
+        simulator=simulator,
+        waveform=waveform,
+        cache=cache,
+        progress=progress,
+        program=program,
+    )
+    return result
+
+
+def simulate_all(
+    accelerator: Accelerator,
+    jobs: Sequence[Job],
+    *,
+    simulator: str = "verilator",
+    waveform: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    program: Program | None = None,
+) -> tuple[Result, ...]:
+    """Run several nests one after the other in one simulation, without a reset between them.
+
+    Parameters and errors are those of `simulate`.
+    """
     began = time.perf_counter()
     say: Progress = progress or (lambda phase, part: None)
-    tensors = check_inputs(nest, inputs)
-    runs = (program or _program())(accelerator, nest)
-    output = start_of(nest)
-    bench = _bench(accelerator, runs[0], runs[0].loads(tensors, output))
+    tensors = [check_inputs(job.nest, job.inputs) for job in jobs]
+    runs = [tuple(program(accelerator, job.nest) if program else _runs(accelerator, job)) for job in jobs]
+    outputs = [
+        np.zeros((tensor := job.nest.tensor(job.nest.output.tensor)).shape, tensor.format.dtype) for job in jobs
+    ]
+    bench = _bench(accelerator, runs, tensors, outputs)
     place = cache or cache_folder()
     say("build", 0.0)
     made = build(
@@ -185,69 +233,80 @@ def simulate(
         accelerator.verilog,
         bench,
         simulator=simulator,
-        cycles=sum(part.predicted_cycles for part in runs),
+        cycles=sum(part.predicted_cycles for parts in runs for part in parts),
         waveform=None if waveform is None else waveform.suffix[1:],
         cache=place,
     )
     say("build", 1.0)
     log = _new_log(place, accelerator.name, simulator)
-    started = time.perf_counter()
     target = None if waveform is None else waveform.resolve()
+    results, total, done = [], sum(map(len, runs)), 0
     with running(accelerator.name, made, bench, waveform=target, log=log) as simulation:
-        answers = tuple(_answers(simulation, runs, tensors, output, say))
-    ended = time.perf_counter()
-    expected = run(nest, tensors)
-    cycles = tuple(
-        RunCycles(part.predicted_cycles, answer.counted_cycles, answer.timed_cycles)
-        for part, answer in zip(runs, answers, strict=True)
-    )
-    busy = sum(each.counted for each in cycles)
-    return Result(
-        outputs=output,
-        faults=(*_output_faults(nest.output.tensor, output, expected), *_cycle_faults(cycles)),
-        runs=cycles,
-        macs=nest.points,
-        utilization=nest.points / (busy * accelerator.manifest["units"]) if busy else 0.0,
-        simulator=simulator,
-        reused_build=made.reused,
-        build_seconds=made.seconds,
-        run_seconds=ended - started,
-        seconds=time.perf_counter() - began,
-        log=log,
-        waveform=waveform,
-    )
+        for job, given, parts, output in zip(jobs, tensors, runs, outputs, strict=True):
+            started = time.perf_counter()
+            answers = []
+            for part in parts:
+                say("run", done / total)
+                answers.append(_answer(simulation, done, part, given, output))
+                done += 1
+            ended = time.perf_counter()
+            expected = run(job.nest, given)
+            cycles = tuple(
+                RunCycles(part.predicted_cycles, answer.counted_cycles, answer.timed_cycles)
+                for part, answer in zip(parts, answers, strict=True)
+            )
+            busy = sum(each.counted for each in cycles)
+            results.append(
+                Result(
+                    outputs=output,
+                    faults=(*_output_faults(job.nest.output.tensor, output, expected), *_cycle_faults(cycles)),
+                    runs=cycles,
+                    macs=job.nest.points,
+                    utilization=job.nest.points / (busy * accelerator.manifest["units"]) if busy else 0.0,
+                    simulator=simulator,
+                    reused_build=made.reused,
+                    build_seconds=made.seconds,
+                    run_seconds=ended - started,
+                    seconds=time.perf_counter() - began,
+                    log=log,
+                    waveform=waveform,
+                )
+            )
+        simulation.finish(at_least=total)
+    say("run", 1.0)
+    return tuple(results)
 
 
-def _program() -> Program:
+def _runs(accelerator: Any, job: Job) -> Sequence[Run]:
     # Amaranth and the solvers come with it, which the benches of hand-written designs do not need.
     from hw.program import runs
 
-    return runs
+    return runs(accelerator, job.nest, job.dataflow)
 
 
-def _bench(accelerator: Accelerator, first: Run, loads: Sequence[Load]) -> Bench:
-    tensor, _, _, row_bytes = first.readback
-    sizes = {load.tensor_id: load.rows.shape[1] for load in loads} | {tensor: row_bytes}
+def _bench(
+    accelerator: Accelerator,
+    runs: Sequence[Sequence[Run]],
+    tensors: Sequence[Mapping[str, Array]],
+    outputs: Sequence[Array],
+) -> Bench:
+    sizes: dict[int, int] = {}
+    for parts, given, output in zip(runs, tensors, outputs, strict=True):
+        tensor, _, _, row_bytes = parts[0].readback
+        sizes |= {load.tensor_id: load.rows.shape[1] for load in parts[0].loads(given, output)} | {tensor: row_bytes}
     return Bench(accelerator.top, accelerator.host_bits, tuple(sorted(sizes.items())))
 
 
-def _answers(
-    simulation: Simulator, runs: Sequence[Run], tensors: Mapping[str, Array], output: Array, say: Progress
-) -> Iterable[Answer]:
-    """Do the runs in order: a later one may start from what an earlier one left in ``output``."""
-    for number, part in enumerate(runs):
-        say("run", number / len(runs))
-        tensor, address, rows, row_bytes = part.readback
-        loads = tuple(
-            Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes())
-            for load in part.loads(tensors, output)
-        )
-        deadline = 4 * part.predicted_cycles + 10_000
-        answer = simulation.do(Task(number, part.registers, loads, tensor, address, rows, deadline))
-        part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
-        yield answer
-    simulation.finish(at_least=len(runs))
-    say("run", 1.0)
+def _answer(simulation: Simulator, number: int, part: Run, tensors: Mapping[str, Array], output: Array) -> Answer:
+    """Do one run, which may start from what an earlier one left in ``output``."""
+    tensor, address, rows, row_bytes = part.readback
+    loads = tuple(
+        Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes()) for load in part.loads(tensors, output)
+    )
+    deadline = 4 * part.predicted_cycles + 10_000
+    answer = simulation.do(Task(number, part.registers, loads, tensor, address, rows, deadline))
+    part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
+    return answer
 
 
 def _output_faults(name: str, output: Array, expected: Array) -> Iterable[str]:
