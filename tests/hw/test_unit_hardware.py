@@ -297,7 +297,7 @@ def test_units_share_an_array(
     for name, (text, space, skew, order) in zip("ab", modes, strict=True):
         nests.append(load(text).nest)
         parts.append(build(nests[-1], Dataflow.of(nests[-1], space, skew=skew, order=tuple(order.split()), name=name)))
-    accelerator = generate(fuse(parts))
+    accelerator = generate(fuse(parts).architecture)
     for name, nest in zip("ab", nests, strict=True):
         for inputs in (random_inputs(nest, 1), *extremes(nest)):
             result = simulate(
