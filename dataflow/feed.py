@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from dataflow.banking import Banking, bank
 from dataflow.dataflow import Dataflow, Point
@@ -54,6 +55,8 @@ class Feed:
         Delayed steps of the roots, in order of preference.
     held : int
         Innermost time loops over which the element stays.
+    held_steps : int
+        Time steps over which it stays, at the design's limits.
     masked : tuple of str
         Loops whose iterations beyond the nest's extent read as 0 here, so that they add nothing to a sum.
     """
@@ -64,6 +67,7 @@ class Feed:
     direct: tuple[Step, ...]
     delayed: tuple[Step, ...]
     held: int
+    held_steps: int
     banking: Banking
     masked: tuple[str, ...]
     parents: tuple[tuple[Point, Step | None], ...]
@@ -72,6 +76,11 @@ class Feed:
     def parent(self) -> Mapping[Point, Step | None]:
         """For each unit the direct step that feeds it; None for a root."""
         return dict(self.parents)
+
+    @property
+    def keeps(self) -> bool:
+        """True if roots need a register to keep the element: a bank of a port's own keeps what it read by itself."""
+        return self.held_steps > 1 and (self.banking.switched or bool(self.delayed))
 
     @cached_property
     def roots(self) -> tuple[Point, ...]:
@@ -118,6 +127,7 @@ def feed(
         direct=tuple(dict.fromkeys(step for step in parents.values() if step)),
         delayed=_delayed(access, dataflow, extents, roots, held, costs),
         held=held,
+        held_steps=prod(dataflow.time_extents(extents)[len(dataflow.order) - held :]),
         banking=bank(access, dataflow, roots, extents),
         masked=maskable(nest, access, dataflow),
         parents=tuple(parents.items()),

@@ -100,7 +100,7 @@ class Wiring:
 
     def held(self, unit: Point) -> bool:
         """True if the unit keeps the element in a register."""
-        return bool(self.feed.held) and self.feed.parent.get(unit, self) is None
+        return self.feed.keeps and self.feed.parent.get(unit, self) is None
 
 
 def slot_cost(wirings: Sequence[Wiring], costs: LinkCosts) -> float:

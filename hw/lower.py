@@ -102,10 +102,9 @@ class _Lowering(PortBuilder):
         value = self.reader(gen, f"{name}_want", {unit: variants[usable[unit]] for unit in roots}, width, "read")
         value = self.masked(gen, feed, value, width, roots)
 
-        if loading:
-            self.control(f"{name}_load", {ORIGIN: All((Step(), *loading))})
         args = [self.local(value, "port", roots)]
-        if loading:
+        if feed.keeps:
+            self.control(f"{name}_load", {ORIGIN: All((Step(), *loading))})
             args.append(self.from_one(f"{name}_load", "load", roots))
         for i, step in enumerate(feed.delayed):
             users = [unit for unit in roots if i in usable[unit]]

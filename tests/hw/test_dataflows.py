@@ -53,6 +53,7 @@ CASES = (
     Case("conv-ic-oc-nvdla", CONV, {"ic": 4, "oc": 4}, (0, 0), None, CONVS),
     Case("conv-ic-oc-systolic", CONV, {"ic": 4, "oc": 4}, (1, 1), "n oc ic kh kw oh ow", CONVS),
     Case("conv-oh-ow-shidiannao", CONV, {"oh": 4, "ow": 4}, (0, 0), "n oc oh ow ic kh kw", CONVS),
+    Case("conv-oh-ow-input-stays", CONV, {"oh": 4, "ow": 4}, (0, 1), "n oh ow ic kh kw oc", CONVS),
     Case("conv-oh-ow-systolic", CONV, {"oh": 3, "ow": 3}, (1, 1), "n oc oh ow ic kh kw", CONVS),
     Case("conv-kh-oh-eyeriss", CONV, {"kh": 3, "oh": 4}, (1, 0), "n oc oh ow ic kw kh", CONVS),
     Case("conv-kh-oh-eyeriss-skewed", CONV, {"kh": 3, "oh": 4}, (1, 1), "n oc ic oh ow kw kh", CONVS),
