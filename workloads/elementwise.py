@@ -9,11 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from workloads.formats import FORMATS, Format
+from workloads.formats.exact import rounded_once
 from workloads.nest import Tensor
 from workloads.wrapping import wrapped_array
 
 Array = npt.NDArray[np.generic]
 PARAMETERS = ("factor", "axis", "format")
+
+# What `requantized` holds in 64 bits.
+_INTEGERS = tuple(name for name, f in FORMATS.items() if f.integer and f.bits <= 32)
+_FLOATS = tuple(name for name, f in FORMATS.items() if not f.integer)
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,11 @@ class Elementwise:
         Names of tensors.
     output : str
     factor : float or None
-        For ``scale`` and ``requantize``; rounded to fp32.
+        For ``scale``, ``requantize`` and ``rescale``; rounded to fp32.
     axis : int or None
         For ``softmax``; negative counts from the last.
     format : str or None
-        For ``requantize``: an integer format.
+        For ``requantize`` an integer format, for ``rescale`` a floating-point one.
     """
 
     name: str
@@ -97,9 +102,10 @@ def form_faults(step: Elementwise) -> Iterator[str]:
             yield f"{step.operation} needs {parameter!r}"
     if step.factor is not None and not (np.isfinite(step.factor) and step.factor > 0):
         yield f"the factor must be a positive number that fp32 holds, not {step.factor}"
-    if step.format is not None and not (step.format in FORMATS and FORMATS[step.format].integer):
-        integers = ", ".join(name for name, f in FORMATS.items() if f.integer)
-        yield f"the format must be an integer one, {integers}, not {step.format!r}"
+    if step.format is not None and step.operation == "requantize" and step.format not in _INTEGERS:
+        yield f"the format must be an integer one, {', '.join(_INTEGERS)}, not {step.format!r}"
+    if step.format is not None and step.operation == "rescale" and step.format not in _FLOATS:
+        yield f"the format must be a floating-point one, {', '.join(_FLOATS)}, not {step.format!r}"
 
 
 def output_faults(step: Elementwise, tensors: tuple[Tensor, ...]) -> Iterator[str]:
@@ -118,6 +124,8 @@ def output_faults(step: Elementwise, tensors: tuple[Tensor, ...]) -> Iterator[st
             )
     if step.operation == "softmax" and first.format.integer:
         yield f"softmax takes floating point, but {first.name!r} is {first.format}; expected a 'scale' before it"
+    if step.operation == "requantize" and first.format.integer and first.format.name not in _INTEGERS:
+        yield f"requantize takes at most 32 bits, but {first.name!r} is {first.format}"
     if step.axis is not None and not -len(first.shape) <= step.axis < len(first.shape):
         rank = len(first.shape)
         yield f"axis {step.axis} is not one of {first.name!r}, whose axes are {-rank}..{rank - 1}"
@@ -134,8 +142,10 @@ def output_tensor(step: Elementwise, tensors: tuple[Tensor, ...]) -> Tensor:
 
 
 def apply(step: Elementwise, arrays: Mapping[str, Array], output: Tensor) -> Array:
-    """Run a step of good form on arrays in the dtypes of their formats."""
+    """Run a step of good form on arrays in the dtypes of their formats; fp32 results round on to a smaller format."""
     result = OPERATIONS[step.operation].apply(step, [arrays[name] for name in step.inputs], output)
+    if not output.format.integer and output.format.bits < 32:
+        result = output.format.rounded(result)
     assert (result.dtype, result.shape) == (output.format.dtype, output.shape), (step, result.dtype, result.shape)
     return result
 
@@ -206,6 +216,15 @@ def _requantize(step: Elementwise, arrays: list[Array], output: Tensor) -> Array
     return requantized(arrays[0], step.factor, output.format)
 
 
+def _rescale(step: Elementwise, arrays: list[Array], output: Tensor) -> Array:
+    encoding = output.format.encoding
+    assert step.factor is not None and encoding is not None
+    if arrays[0].dtype.kind == "i":
+        return rounded_once(arrays[0].astype(np.int64), step.factor, 0, encoding)
+    # 24 bits times 24 bits is exact in the 53 of fp64.
+    return output.format.rounded(arrays[0].astype(np.float64) * step.factor)
+
+
 OPERATIONS: dict[str, Operation] = {
     "relu": Operation(1, (), "max(x, 0)", _relu),
     "add": Operation(2, (), "a + b; integers wrap, fp32 rounds", _add),
@@ -215,4 +234,5 @@ OPERATIONS: dict[str, Operation] = {
     "requantize": Operation(
         1, ("factor", "format"), "x * factor exactly, rounded to nearest even, saturated in the format", _requantize
     ),
+    "rescale": Operation(1, ("factor", "format"), "x * factor exactly, rounded once in the format", _rescale),
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from workloads.elementwise import Elementwise, requantized
+from workloads.elementwise import Elementwise, apply, output_tensor, requantized
 from workloads.errors import SpecError
 from workloads.formats import FORMATS
 from workloads.interpreter import InputError
@@ -109,6 +109,21 @@ def test_requantize_is_exact(values: list[int], factor: float, name: str) -> Non
 def test_requantize_of_fp32_is_exact(values: list[float], factor: float) -> None:
     expected = [min(127, max(-128, round(Fraction(v) * Fraction(factor)))) for v in values]
     assert requantized(np.array(values, np.float32), factor, FORMATS["int8"]).tolist() == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(-(2**63) + 1, 2**63 - 1), factors, st.sampled_from(("int64", "fp32")), st.sampled_from(("bf16", "e4m3"))
+)
+def test_rescale_rounds_once(value: int, factor: float, source: str, name: str) -> None:
+    given_value = np.array([value]).astype(FORMATS[source].dtype)
+    step = Elementwise("r", "rescale", ("X",), "Y", factor, format=name)
+    (tensor,) = (Tensor("X", FORMATS[source], (1,)),)
+    found = apply(step, {"X": given_value}, output_tensor(step, (tensor,)))
+    encoding = FORMATS[name].encoding
+    assert encoding is not None and step.factor is not None
+    exact = Fraction(int(given_value[0]) if source == "int64" else float(given_value[0])) * Fraction(step.factor)
+    assert float(found[0]) == encoding.rounded_exactly(exact)
 
 
 @dataclass(frozen=True)
@@ -221,6 +236,20 @@ BAD: list[Bad] = [
         "requantize-to-float",
         INPUT + "  - {name: a, operation: requantize, inputs: [X], output: Y, factor: 1, format: fp32}\n",
         ("4:5: step 'a': the format must be an integer one, int4, int8, int16, int32, not 'fp32'",),
+    ),
+    Bad(
+        "rescale-to-integers",
+        INPUT + "  - {name: a, operation: rescale, inputs: [X], output: Y, factor: 1, format: int8}\n",
+        (
+            "4:5: step 'a': the format must be a floating-point one, e2m1, e4m3, e5m2, e8m0, fp16, bf16, fp32, "
+            "not 'int8'",
+        ),
+    ),
+    Bad(
+        "requantize-of-int64",
+        INPUT.replace("int32", "int64")
+        + "  - {name: a, operation: requantize, inputs: [X], output: Y, factor: 1, format: int8}\n",
+        ("4:5: step 'a': requantize takes at most 32 bits, but 'X' is int64",),
     ),
     Bad(
         "softmax-of-integers",
