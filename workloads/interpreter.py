@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any
@@ -13,6 +15,8 @@ import numpy.typing as npt
 from workloads.affine import Affine, Guard
 from workloads.contraction import DEEPEST, Factor, arrays_of, chunks, contract, contraction_order
 from workloads.errors import BrickworkError
+from workloads.formats import FORMATS
+from workloads.formats.exact import rounded_once
 from workloads.functional_unit import Arrays, Integers
 from workloads.nest import Access, Nest, Tensor
 from workloads.wrapping import wrapped, wrapped_array
@@ -91,6 +95,8 @@ def array_faults(tensor: Tensor, array: Array) -> Iterator[str]:
         yield f"tensor {tensor.name!r} is {tensor.format}; expected an array of {expected}, not {array.dtype}"
     elif not np.isfinite(array).all():
         yield f"tensor {tensor.name!r} has elements that are not finite; expected numbers only"
+    elif (strange := array[tensor.format.rounded(array) != array]).size:
+        yield f"tensor {tensor.name!r} is {tensor.format}, which has no {strange[0]}; expected numbers rounded to it"
 
 
 def start_of(nest: Nest) -> Array:
@@ -103,15 +109,19 @@ def start_of(nest: Nest) -> Array:
 def run_points(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
     """Run every iteration point in loop order: the definition.
 
-    Integer terms wrap in the output's format before they are reduced, and so do sums. Floating point multiplies the
-    factors from left to right, then by the coefficient, and accumulates, each operation rounded to fp32. A reduction
-    starts from ``initial``, or from its identity when there is none, and so do elements that no point reaches.
+    Integer terms wrap in the output's format before they are reduced, and so do sums. Floating point whose terms are
+    integers times ``2**-nest.fraction_bits`` sums exactly and rounds once. Other floating point multiplies the factors
+    from left to right, then by the coefficient, and accumulates, each operation rounded to fp32; the last sum rounds to
+    the output's format. A reduction starts from ``initial``, or from its identity when there is none, and so do
+    elements that no point reaches.
     """
     arrays = check_inputs(nest, inputs, initial)
     output = nest.tensor(nest.output.tensor)
     integer, bits = output.format.integer, output.format.bits
+    if nest.fraction_bits is not None:
+        arrays = _in_steps(nest, arrays)
     result = arrays[output.name].copy() if initial is not None else start_of(nest)
-    total: dict[tuple[int, ...], int | np.float32] = {}
+    total: dict[tuple[int, ...], Any] = {}
     for values in product(*(range(loop.extent) for loop in nest.loops)):
         point = dict(zip(nest.loop_names, values, strict=True))
         if not nest.guarded(point):
@@ -122,6 +132,9 @@ def run_points(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.Arr
             value = int(nest.unit.value(Integers(), [int(operand) for operand in operands]))
             term = wrapped(nest.coefficient * value, bits)
             total[where] = nest.reduction.combine(Integers(), int(total.get(where, int(result[where]))), term)
+        elif nest.fraction_bits is not None:
+            exact = Fraction(nest.coefficient * prod(map(int, operands)), 1 << nest.fraction_bits)
+            total[where] = total.get(where, Fraction(float(result[where]))) + exact
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 rounded = np.float32(operands[0])
@@ -130,8 +143,18 @@ def run_points(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.Arr
                 rounded = rounded * np.float32(nest.coefficient)
                 total[where] = np.float32(total.get(where, result[where])) + rounded
     for where, last in total.items():
-        result[where] = wrapped(int(last), bits) if integer else last
+        if isinstance(last, Fraction):
+            assert output.format.encoding is not None
+            result[where] = output.format.encoding.rounded_exactly(last)
+        else:
+            result[where] = wrapped(int(last), bits) if integer else output.format.rounded(last)
     return result
+
+
+def _in_steps(nest: Nest, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs as integers in the steps of their formats."""
+    output = nest.output.tensor
+    return {name: a if name == output else nest.tensor(name).format.steps(a) for name, a in arrays.items()}
 
 
 def _element(tensor: Tensor, array: Array, where: tuple[int, ...]) -> np.generic | int:
@@ -143,13 +166,46 @@ def _element(tensor: Tensor, array: Array, where: tuple[int, ...]) -> np.generic
 
 
 def run(nest: Nest, inputs: Mapping[str, npt.ArrayLike], initial: npt.ArrayLike | None = None) -> Array:
-    """Run the nest with array operations: the same bits as `run_points` for integers.
+    """Run the nest with array operations: the same bits as `run_points` wherever sums are exact.
 
-    Floating point accumulates in fp64 and rounds once. Both ways work chunk by chunk, in a few hundred MiB at most.
+    Other floating point accumulates in fp64 and rounds once. All ways work chunk by chunk, in a few hundred MiB at
+    most.
     """
     arrays = check_inputs(nest, inputs, initial)
     start = arrays[nest.output.tensor] if initial is not None else start_of(nest)
-    return _contracted(nest, arrays, start) if nest.contraction else _reduced(nest, arrays, start)
+    output = nest.tensor(nest.output.tensor).format
+    if nest.fraction_bits is None:
+        return _contracted(nest, arrays, start)
+    if output.integer:
+        return _summed(nest, _in_steps(nest, arrays), start)
+    if _most(nest) >= 1 << 63:
+        return run_points(nest, inputs, initial)
+    return _summed_exactly(nest, _in_steps(nest, arrays), start)
+
+
+def _most(nest: Nest) -> int:
+    """No sum of terms is larger in magnitude."""
+    return abs(nest.coefficient) * nest.points * prod(nest.tensor(a.tensor).format.most_steps for a in nest.inputs)
+
+
+def _summed(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
+    """Integers, with the linear algebra library where that is exact: modulo 2**32, or while nothing leaves fp64."""
+    narrow = nest.tensor(nest.output.tensor).format.bits <= 32 or _most(nest) < 1 << 53
+    return _contracted(nest, arrays, start) if nest.contraction and narrow else _reduced(nest, arrays, start)
+
+
+def _summed_exactly(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
+    """Sums in 64 bits, each rounded once."""
+    output, fraction_bits = nest.tensor(nest.output.tensor), nest.fraction_bits
+    assert output.format.encoding is not None and fraction_bits is not None
+    whole = replace(output, format=FORMATS["int64"])
+    sums = replace(nest, tensors=tuple(whole if t.name == output.name else t for t in nest.tensors))
+    totals = _summed(sums, arrays, start_of(sums))
+    result = rounded_once(totals.astype(np.int64), 1.0, fraction_bits, output.format.encoding)
+    for where in map(tuple, np.argwhere(start)):
+        exact = Fraction(float(start[where])) + Fraction(int(totals[where]), 1 << fraction_bits)
+        result[where] = output.format.encoding.rounded_exactly(exact)
+    return result
 
 
 def _contracted(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
@@ -178,8 +234,7 @@ def _contracted(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
         return (
             wrapped_array(total.astype(np.int64), output.format.bits).astype(output.format.dtype).reshape(output.shape)
         )
-    with np.errstate(over="ignore"):
-        return total.astype(output.format.dtype).reshape(output.shape)
+    return output.format.rounded(total).reshape(output.shape)
 
 
 def _reduced(nest: Nest, arrays: Mapping[str, Array], start: Array) -> Array:
@@ -275,7 +330,7 @@ def _gathered(tensor: Tensor, array: Array, access: Access, box: Box, integer: b
     values = elements.astype(np.float64)
     if inside is not None:
         values *= inside
-    return Factor(access.loops, values, -tensor.format.range[0] if integer else None)
+    return Factor(access.loops, values, tensor.format.most_steps if integer else None)
 
 
 def _mask(guard: Guard, box: Box) -> npt.NDArray[np.bool_]:

@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from workloads.body import parse_body, parse_guard
 from workloads.dataflow_spec import DataflowSpec
-from workloads.errors import SpecError
 from workloads.formats import FORMATS
-from workloads.nest import Loop, Nest, Tensor, reached_shape
+from workloads.library_entry import Build, Entry, LibraryError, Sizes, contraction, flag, library_nest, parameters
+from workloads.library_four_bit import FOUR_BIT
+from workloads.nest import Nest
 from workloads.yaml_reader import did_you_mean
-
-Sizes = Mapping[str, int]
-Build = Callable[[Sizes, str], Nest]
-
-
-class LibraryError(SpecError):
-    """A library name or its parameters make no nest; lists every fault."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A nest with parameters.
-
-    Attributes
-    ----------
-    defaults : tuple of (parameter, value)
-        Every integer parameter; ``format`` comes on top.
-    space : tuple of str
-        Loops on the axes of the default dataflow, each 16 wide or as wide as the loop.
-    use : str
-        A text for `workloads.spec.load`.
-    """
-
-    name: str
-    description: str
-    defaults: tuple[tuple[str, int], ...]
-    space: tuple[str, ...]
-    build: Build
-
-    @property
-    def use(self) -> str:
-        return f"{self.name}:{','.join(f'{n}={value}' for n, value in self.defaults[:3])},format=int8"
-
-    def dataflow(self, nest: Nest) -> DataflowSpec:
-        """A systolic array over ``space``."""
-        sizes = tuple((loop, min(16, nest.extents[loop])) for loop in self.space)
-        return DataflowSpec("dataflow", sizes, (1,) * len(sizes))
-
 
 # May be 0; everything else counts something and is at least 1.
 _FROM_ZERO = ("padding", "causal", "radius")
@@ -75,7 +34,7 @@ def from_library(text: str) -> tuple[Nest, DataflowSpec]:
     entry = next((e for e in _ENTRIES if e.name == name), None)
     if entry is None:
         raise LibraryError((f"{name!r} is not in the library{did_you_mean(name, entry_names())}",))
-    sizes, number_format, faults = dict(entry.defaults), "int8", []
+    sizes, number_format, faults = dict(entry.defaults), entry.format, []
     seen: set[str] = set()
     for setting in rest.split(",") if rest else ():
         key, equals, value = (part.strip() for part in setting.partition("="))
@@ -84,8 +43,10 @@ def from_library(text: str) -> tuple[Nest, DataflowSpec]:
         elif key in seen:
             faults.append(f"{name}: parameter {key!r} is given twice")
         elif key == "format":
-            if value in FORMATS:
+            if value in (entry.formats or FORMATS):
                 number_format = value
+            elif entry.formats:
+                faults.append(f"{name}: format must be one of {', '.join(entry.formats)}, not {value!r}")
             else:
                 faults.append(f"{name}: format {value!r} is not known{did_you_mean(value, FORMATS)}")
         elif key not in sizes:
@@ -102,64 +63,20 @@ def from_library(text: str) -> tuple[Nest, DataflowSpec]:
     return nest, entry.dataflow(nest)
 
 
-def _nest(
-    name: str,
-    loops: Sizes,
-    body: str,
-    number_format: str,
-    *,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    padded: tuple[str, ...] = (),
-    guards: tuple[str, ...] = (),
-    formats: Mapping[str, str] | None = None,
-) -> Nest:
-    parsed = parse_body(body)
-    accesses = (parsed.output, *parsed.inputs)
-    operand = FORMATS[number_format]
-    result = FORMATS["int32"] if operand.integer else operand
-    tensors = tuple(
-        Tensor(
-            tensor,
-            FORMATS[formats[tensor]] if formats and tensor in formats else operand if position else result,
-            (shapes or {}).get(tensor) or reached_shape(tensor, accesses, loops),
-            tensor in padded,
-        )
-        for position, tensor in enumerate(dict.fromkeys(a.tensor for a in accesses))
-    )
-    return Nest(
-        name,
-        tuple(Loop(n, extent) for n, extent in loops.items()),
-        parsed.output,
-        parsed.inputs,
-        tensors,
-        parsed.coefficient,
-        tuple(g for text in guards for g in parse_guard(text)),
-        parsed.unit,
-        parsed.reduction,
-    )
-
-
-def _contraction(name: str, body: str, *loops: str) -> Build:
-    """A nest whose loops are its parameters."""
-    return lambda sizes, number_format: _nest(name, {n: sizes[n] for n in loops}, body, number_format)
-
-
 def _scores(sizes: Sizes, number_format: str) -> Nest:
     loops = {n: sizes[n] for n in ("h", "q", "k", "d")}
-    guards = ("q >= k",) if _flag("attention_scores", sizes, "causal") else ()
-    return _nest("attention_scores", loops, "S[h, q, k] += Q[h, q, d] * K[h, k, d]", number_format, guards=guards)
+    guards = ("q >= k",) if flag("attention_scores", sizes, "causal") else ()
+    return library_nest(
+        "attention_scores", loops, "S[h, q, k] += Q[h, q, d] * K[h, k, d]", number_format, guards=guards
+    )
 
 
 def _attention_output(sizes: Sizes, number_format: str) -> Nest:
     loops = {n: sizes[n] for n in ("h", "q", "d", "k")}
-    guards = ("q >= k",) if _flag("attention_output", sizes, "causal") else ()
-    return _nest("attention_output", loops, "O[h, q, d] += P[h, q, k] * V[h, k, d]", number_format, guards=guards)
-
-
-def _flag(name: str, sizes: Sizes, parameter: str) -> bool:
-    if sizes[parameter] > 1:
-        raise LibraryError((f"{name}: parameter {parameter!r} must be 0 or 1, not '{sizes[parameter]}'",))
-    return bool(sizes[parameter])
+    guards = ("q >= k",) if flag("attention_output", sizes, "causal") else ()
+    return library_nest(
+        "attention_output", loops, "O[h, q, d] += P[h, q, k] * V[h, k, d]", number_format, guards=guards
+    )
 
 
 def _correlation(sizes: Sizes, number_format: str) -> Nest:
@@ -167,7 +84,7 @@ def _correlation(sizes: Sizes, number_format: str) -> Nest:
     loops |= {n: sizes[n] for n in ("h", "w", "c")}
     body = f"O[n, dy, dx, h, w] += A[n, c, h, w] * B[n, c, h + dy - {sizes['radius']}, w + dx - {sizes['radius']}]"
     shape = tuple(sizes[n] for n in ("n", "c", "h", "w"))
-    return _nest("correlation", loops, body, number_format, shapes={"B": shape}, padded=("B",))
+    return library_nest("correlation", loops, body, number_format, shapes={"B": shape}, padded=("B",))
 
 
 def _motion(sizes: Sizes, number_format: str) -> Nest:
@@ -176,13 +93,13 @@ def _motion(sizes: Sizes, number_format: str) -> Nest:
     row, column = f"{block} * y + i", f"{block} * x + j"
     body = f"O[y, x, dy, dx] += abs(A[{row}, {column}] - B[{row} + dy - {radius}, {column} + dx - {radius}])"
     shape = (block * sizes["h"], block * sizes["w"])
-    return _nest("absolute_difference", loops, body, number_format, shapes={"B": shape}, padded=("B",))
+    return library_nest("absolute_difference", loops, body, number_format, shapes={"B": shape}, padded=("B",))
 
 
 def _shift_gemm(sizes: Sizes, number_format: str) -> Nest:
     body = "O[m, n] += sign(N[k, n]) * (A[m, k] << S[k, n])"
     weights = {"N": "int4", "S": "int4"}
-    return _nest("shift_gemm", {n: sizes[n] for n in ("m", "n", "k")}, body, number_format, formats=weights)
+    return library_nest("shift_gemm", {n: sizes[n] for n in ("m", "n", "k")}, body, number_format, formats=weights)
 
 
 def _convolution(name: str, axes: str, *, depthwise: bool = False) -> Build:
@@ -220,7 +137,7 @@ def _convolution(name: str, axes: str, *, depthwise: bool = False) -> Build:
         )
         shape = (sizes["n"], *group.values(), channels[of], *(sizes[axis] for axis in axes))
         padded = ("I",) if padding else ()
-        return _nest(name, loops, body, number_format, shapes={"I": shape}, padded=padded)
+        return library_nest(name, loops, body, number_format, shapes={"I": shape}, padded=padded)
 
     return build
 
@@ -231,122 +148,119 @@ def _window(axis: str, stride: int, dilation: int, padding: int) -> str:
     return f"{moved} + {inner}" + (f" - {padding}" if padding else "")
 
 
-def _sizes(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple((name, int(value)) for name, value in (part.split("=") for part in text.split()))
-
-
 _WINDOW = " stride=1 dilation=1 padding={}"
 _ENTRIES = (
     Entry(
         "gemm",
         "matrix times matrix",
-        _sizes("m=512 n=512 k=512"),
+        parameters("m=512 n=512 k=512"),
         ("m", "n"),
-        _contraction("gemm", "O[m, n] += A[m, k] * B[k, n]", "m", "n", "k"),
+        contraction("gemm", "O[m, n] += A[m, k] * B[k, n]", "m", "n", "k"),
     ),
     Entry(
         "batched_gemm",
         "one matrix product a batch",
-        _sizes("b=8 m=128 n=128 k=128"),
+        parameters("b=8 m=128 n=128 k=128"),
         ("m", "n"),
-        _contraction("batched_gemm", "O[b, m, n] += A[b, m, k] * B[b, k, n]", "b", "m", "n", "k"),
+        contraction("batched_gemm", "O[b, m, n] += A[b, m, k] * B[b, k, n]", "b", "m", "n", "k"),
     ),
     Entry(
         "gemv",
         "matrix times vector",
-        _sizes("m=1024 k=1024"),
+        parameters("m=1024 k=1024"),
         ("m",),
-        _contraction("gemv", "y[m] += A[m, k] * x[k]", "m", "k"),
+        contraction("gemv", "y[m] += A[m, k] * x[k]", "m", "k"),
     ),
     Entry(
         "conv1d",
         "convolution over one axis",
-        _sizes("n=1 oc=64 ic=64 w=256 kw=3" + _WINDOW.format(1) + " groups=1"),
+        parameters("n=1 oc=64 ic=64 w=256 kw=3" + _WINDOW.format(1) + " groups=1"),
         ("oc", "ic"),
         _convolution("conv1d", "w"),
     ),
     Entry(
         "conv2d",
         "convolution over two axes",
-        _sizes("n=1 oc=64 ic=64 h=56 w=56 kh=3 kw=3" + _WINDOW.format(1) + " groups=1"),
+        parameters("n=1 oc=64 ic=64 h=56 w=56 kh=3 kw=3" + _WINDOW.format(1) + " groups=1"),
         ("oc", "ic"),
         _convolution("conv2d", "hw"),
     ),
     Entry(
         "conv3d",
         "convolution over three axes",
-        _sizes("n=1 oc=32 ic=32 d=8 h=28 w=28 kd=3 kh=3 kw=3" + _WINDOW.format(1) + " groups=1"),
+        parameters("n=1 oc=32 ic=32 d=8 h=28 w=28 kd=3 kh=3 kw=3" + _WINDOW.format(1) + " groups=1"),
         ("oc", "ic"),
         _convolution("conv3d", "dhw"),
     ),
     Entry(
         "depthwise",
         "convolution over two axes, each channel by itself",
-        _sizes("n=1 c=64 h=56 w=56 kh=3 kw=3" + _WINDOW.format(1)),
+        parameters("n=1 c=64 h=56 w=56 kh=3 kw=3" + _WINDOW.format(1)),
         ("c", "ow"),
         _convolution("depthwise", "hw", depthwise=True),
     ),
     Entry(
         "mttkrp",
         "matricised tensor times Khatri-Rao product",
-        _sizes("i=64 j=32 k=64 l=64"),
+        parameters("i=64 j=32 k=64 l=64"),
         ("i", "j"),
-        _contraction("mttkrp", "O[i, j] += X[i, k, l] * B[k, j] * C[l, j]", "i", "j", "k", "l"),
+        contraction("mttkrp", "O[i, j] += X[i, k, l] * B[k, j] * C[l, j]", "i", "j", "k", "l"),
     ),
     Entry(
         "ttmc",
         "tensor times matrix chain",
-        _sizes("i=32 j=16 k=16 l=32 m=32"),
+        parameters("i=32 j=16 k=16 l=32 m=32"),
         ("i", "j"),
-        _contraction("ttmc", "O[i, j, k] += X[i, l, m] * B[l, j] * C[m, k]", "i", "j", "k", "l", "m"),
+        contraction("ttmc", "O[i, j, k] += X[i, l, m] * B[l, j] * C[m, k]", "i", "j", "k", "l", "m"),
     ),
     Entry(
         "attention_scores",
         "queries times keys, optionally causal",
-        _sizes("h=8 q=128 k=128 d=64 causal=0"),
+        parameters("h=8 q=128 k=128 d=64 causal=0"),
         ("q", "k"),
         _scores,
     ),
     Entry(
         "attention_output",
         "probabilities times values, optionally causal",
-        _sizes("h=8 q=128 k=128 d=64 causal=0"),
+        parameters("h=8 q=128 k=128 d=64 causal=0"),
         ("q", "d"),
         _attention_output,
     ),
     Entry(
         "correlation",
         "cost volume of two feature maps within a radius",
-        _sizes("n=1 c=64 h=32 w=32 radius=4"),
+        parameters("n=1 c=64 h=32 w=32 radius=4"),
         ("h", "w"),
         _correlation,
     ),
     Entry(
         "maxplus",
         "matrix product of the max-plus semiring: longest paths, Viterbi steps",
-        _sizes("m=128 n=128 k=128"),
+        parameters("m=128 n=128 k=128"),
         ("m", "n"),
-        _contraction("maxplus", "O[m, n] max= A[m, k] + B[k, n]", "m", "n", "k"),
+        contraction("maxplus", "O[m, n] max= A[m, k] + B[k, n]", "m", "n", "k"),
     ),
     Entry(
         "absolute_difference",
         "sums of absolute differences of blocks with a second image within a radius",
-        _sizes("h=8 w=8 block=8 radius=4"),
+        parameters("h=8 w=8 block=8 radius=4"),
         ("dy", "dx"),
         _motion,
     ),
     Entry(
         "shift_gemm",
         "matrix times signs and powers of two, by shifting",
-        _sizes("m=128 n=128 k=128"),
+        parameters("m=128 n=128 k=128"),
         ("m", "n"),
         _shift_gemm,
     ),
     Entry(
         "count_equal",
         "places in which each row equals each column",
-        _sizes("m=128 n=128 k=128"),
+        parameters("m=128 n=128 k=128"),
         ("m", "n"),
-        _contraction("count_equal", "O[m, n] += A[m, k] == B[k, n]", "m", "n", "k"),
+        contraction("count_equal", "O[m, n] += A[m, k] == B[k, n]", "m", "n", "k"),
     ),
+    *FOUR_BIT,
 )

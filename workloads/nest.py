@@ -77,7 +77,8 @@ class Tensor:
 class Nest:
     """``output[...] += coefficient * unit(inputs)`` over a box of loops, where all guards hold.
 
-    In an integer output, terms wrap in its format (two's complement) before they are reduced, and so do sums.
+    In an integer output, terms wrap in its format (two's complement) before they are reduced, and so do sums. Inputs
+    such as e2m1 and e4m3 count in their smallest steps there, so that the output counts in ``2**-fraction_bits``.
 
     Attributes
     ----------
@@ -147,6 +148,14 @@ class Nest:
     def contraction(self) -> bool:
         """True for a sum of products."""
         return self.unit == PRODUCT and self.reduction == SUM
+
+    @property
+    def fraction_bits(self) -> int | None:
+        """Terms are integers times ``2**-fraction_bits``, summed exactly; None where sums round on the way."""
+        formats = [self.tensor(access.tensor).format for access in self.inputs]
+        if not self.tensor(self.output.tensor).format.integer and any(f.fraction_bits is None for f in formats):
+            return None
+        return sum(f.fraction_bits or 0 for f in formats)
 
     @property
     def ignores_zeros(self) -> bool:
@@ -258,12 +267,17 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 f"tensor {tensor.name!r} is {tensor.format}, but only sums of products take it; "
                 + f"{nest.reduction.symbol!r} with '{nest.unit.spelling}' takes integers",
             )
-        elif output and output.format.integer and not tensor.format.integer:
+        elif output and output.format.integer and not (tensor.format.integer or tensor.format.fraction_bits):
             yield (
                 named,
                 f"tensor {tensor.name!r} is {tensor.format}, so the output {output.name!r} must be floating point, "
                 + f"not {output.format}",
             )
+    for tensor in nest.tensors:
+        if tensor is not output and tensor.format.integer and tensor.format.bits > 32:
+            yield ("tensor", tensor.name), f"tensor {tensor.name!r} is {tensor.format}, which only an output can be"
+    if output and output.format.name == "e8m0":
+        yield ("tensor", output.name), f"tensor {output.name!r} is e8m0, which has no 0, and cannot be the output"
     if output and output.padded:
         yield ("tensor", output.name), f"tensor {output.name!r} is the output and cannot have padding"
     for number, guard in enumerate(nest.guards):

@@ -57,6 +57,20 @@ class Format:
         assert self.integer, self.name
         return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
 
+    def steps(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """Values as integers, in units of ``2**-fraction_bits``; integers as they are."""
+        if self.integer:
+            return values.astype(np.int64)
+        assert self.fraction_bits is not None, self.name
+        return np.ldexp(values.astype(np.float64), self.fraction_bits).astype(np.int64)
+
+    @property
+    def most_steps(self) -> int:
+        """The largest magnitude of `steps`."""
+        if self.encoding is None:
+            return -self.range[0]
+        return int(self.steps(np.array(self.encoding.most)))
+
     def rounded(self, values: npt.ArrayLike) -> npt.NDArray[np.generic]:
         """Values of a floating-point format nearest to ``values``, in `dtype`."""
         assert self.encoding is not None, self.name
