@@ -11,7 +11,7 @@ import pulp
 from dataflow.architecture import Architecture, Plan
 from dataflow.dataflow import DataflowError, Point
 from dataflow.feed import Feed, LinkCosts
-from dataflow.fusion_cost import Wiring, fused_cost, read_cost, source_cost, switch_cost
+from dataflow.fusion_cost import Need, Wiring, fused_cost, needs, read_cost
 from dataflow.fusion_options import breadth_first, feed_options
 from workloads.functional_units.product import UNIT as PRODUCT
 
@@ -137,35 +137,17 @@ def _solve(plans: Sequence[Plan], heuristic: Sequence[Plan], costs: LinkCosts) -
             used = pulp.lpSum(take[k] for k, o in mine if o.slot == slot)
             # The first factor is where a product begins.
             lp += used == 1 if slot == 0 else used <= 1
-    needs = _Needs(lp, take)
-    for k, option in enumerate(options):
-        wiring, slot = option.wiring, option.slot
-        banking = wiring.feed.banking
-        needs.add(k, ("banks", slot), costs.bank * wiring.bits, banking.total)
-        if banking.switched:
-            digits = sum(banking.switch.digit_bits(r) for r in banking.switch.dimensions)
-            lanes = switch_cost(len(banking.grid), digits, costs)
-            needs.add(k, ("switch", slot, banking.switch), lanes * wiring.bits)
+    shared = _Shared(lp, take)
     for group in _groups(options).values():
-        unit, size = group[0], len(group)
         for k, option in enumerate(options):
-            wiring, slot = option.wiring, option.slot
-            if unit not in wiring.main:
-                continue
-            each = size * wiring.bits
-            main = wiring.main[unit]
-            needs.add(k, ("main", slot, unit, main), source_cost(main, costs) * each)
-            for i, producer in wiring.delayed(unit):
-                needs.add(k, ("delayed", slot, unit, i, producer), costs.mux * each)
-                needs.add(k, ("fifo", slot, unit, i), costs.fifo * each, wiring.depths[i])
-            if wiring.held(unit):
-                needs.add(k, ("held", slot, unit), (costs.register + costs.mux) * each)
+            for key, each, bits in needs(option.wiring, group, costs):
+                shared.add(k, (option.slot, *key), each, bits)
     # Among equal costs, operands stay in the order of the nest and keep the feed they have alone.
     alone = [
         (take[k], read_cost(o.wiring, costs) / len(plans) + 1e-6 * (k + 1) * abs(o.slot - o.operand))
         for k, o in enumerate(options)
     ]
-    lp += pulp.LpAffineExpression([*needs.terms(), *alone])
+    lp += pulp.LpAffineExpression([*shared.terms(), *alone])
     status = lp.solve(pulp.HiGHS(msg=False))
     assert pulp.LpStatus[status] == "Optimal", pulp.LpStatus[status]
     feeds: dict[int, list[Feed]] = defaultdict(list)
@@ -177,22 +159,26 @@ def _solve(plans: Sequence[Plan], heuristic: Sequence[Plan], costs: LinkCosts) -
     )
 
 
-class _Needs:
+class _Shared:
     """What options need, paid once: a variable at least as large as the need of every option that is taken."""
 
     def __init__(self, lp: pulp.LpProblem, take: Sequence[pulp.LpVariable]) -> None:
         self.lp, self.take = lp, take
-        self.variable: dict[object, pulp.LpVariable] = {}
-        self.weight: dict[object, float] = {}
+        self.variable: dict[Need, pulp.LpVariable] = {}
+        self.price: dict[Need, float] = {}
+        self.known: set[tuple[int, Need]] = set()
 
-    def add(self, option: int, key: object, weight: float, amount: int = 1) -> None:
+    def add(self, option: int, key: Need, price: float, amount: int) -> None:
+        if (option, key) in self.known:
+            return
+        self.known.add((option, key))
         if key not in self.variable:
             self.variable[key] = self.lp.add_variable(f"n{len(self.variable)}", lowBound=0)
-        self.weight[key] = max(weight, self.weight.get(key, 0.0))
+        self.price[key] = price
         self.lp += pulp.LpAffineExpression([(self.variable[key], 1), (self.take[option], -amount)]) >= 0
 
     def terms(self) -> list[tuple[pulp.LpVariable, float]]:
-        return [(self.variable[key], weight) for key, weight in self.weight.items()]
+        return [(self.variable[key], price) for key, price in self.price.items()]
 
 
 def _named(plans: Sequence[Plan]) -> tuple[Plan, ...]:

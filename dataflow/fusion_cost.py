@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,6 +14,7 @@ from dataflow.reuse import dot, time_weights
 
 # What a unit's operand can be wired to: ("link", producer, cycles) or ("port", switch or None).
 Source = tuple[object, ...]
+Need = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -103,25 +104,39 @@ class Wiring:
         return self.feed.keeps and self.feed.parent.get(unit, self) is None
 
 
+def needs(wiring: Wiring, units: Sequence[Point], costs: LinkCosts) -> Iterator[tuple[Need, float, int]]:
+    """What a wiring needs at some units and, for all units, of banks: (key, cost of a bit, bits).
+
+    Needs of equal key are shared: of several, the one with most bits is paid. All of ``units`` count as the first one.
+    """
+    bits, feed = wiring.bits, wiring.feed
+    unit, size = units[0], len(units)
+    if unit not in wiring.main:
+        return
+    main = wiring.main[unit]
+    yield ("main", unit, main), source_cost(main, costs) * size, bits
+    for i, producer in wiring.delayed(unit):
+        yield ("delayed", unit, i, producer), costs.mux * size, bits
+        yield ("fifo", unit, i), costs.fifo * size, bits * wiring.depths[i]
+    if wiring.held(unit):
+        yield ("held", unit), (costs.register + costs.mux) * size, bits
+    yield ("banks",), costs.bank, bits * feed.banking.total
+    if feed.banking.switched:
+        switch = feed.banking.switch
+        digits = sum(switch.digit_bits(r) for r in switch.dimensions)
+        yield ("switch", switch), switch_cost(len(switch.grid), digits, costs), bits
+
+
 def slot_cost(wirings: Sequence[Wiring], costs: LinkCosts) -> float:
     """Cost of a slot that several dataflows use, what they share paid once, in register bits."""
-    if not wirings:
-        return 0.0
-    bits = max(w.bits for w in wirings)
-    total = 0.0
-    for unit in dict.fromkeys(u for w in wirings for u in w.main):
-        mains = {w.main[unit] for w in wirings if unit in w.main}
-        total += sum(source_cost(source, costs) for source in mains) - costs.mux
-        delayed = {link for w in wirings for link in w.delayed(unit)}
-        total += costs.mux * len(delayed)
-        for i in {i for i, _ in delayed}:
-            total += costs.fifo * max(w.depths[i] for w in wirings if any(j == i for j, _ in w.delayed(unit)))
-        if any(w.held(unit) for w in wirings):
-            total += costs.register + costs.mux
-    total += costs.bank * max(w.feed.banking.total for w in wirings)
-    for switch in {w.feed.banking.switch for w in wirings if w.feed.banking.switched}:
-        total += switch_cost(len(switch.grid), sum(switch.digit_bits(r) for r in switch.dimensions), costs)
-    return total * bits
+    price: dict[Need, float] = {}
+    most: dict[Need, int] = {}
+    for wiring in wirings:
+        for unit in wiring.main:
+            for key, each, bits in needs(wiring, (unit,), costs):
+                price[key] = each
+                most[key] = max(bits, most.get(key, 0))
+    return sum(price[key] * bits for key, bits in most.items())
 
 
 def source_cost(source: Source, costs: LinkCosts) -> float:

@@ -59,6 +59,7 @@ def merge(netlists: Sequence[Netlist], name: str) -> Merged:
     for mode_nodes, _ in placed:
         for node in mode_nodes:
             nodes[node.name] = _joined(nodes[node.name], node) if node.name in nodes else node
+    nodes = _switches_as_wide_as_their_words(nodes)
     regions = _regions([found for _, found in placed])
     points = {r.name: r.points for r in regions}
     idle = _idle_values(nodes.values())
@@ -125,6 +126,15 @@ def _joined(one: Node, other: Node) -> Node:
         signed=one.signed or other.signed,
         latency_cycles=latency,
     )
+
+
+def _switches_as_wide_as_their_words(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """A switch of one mode carries words and addresses that another mode may need wider."""
+    found = dict(nodes)
+    for name, node in nodes.items():
+        if node.op in ("rotate", "spread"):
+            found[name] = replace(node, width_bits=found[node.args[0].source].width_bits)
+    return found
 
 
 def _regions(modes: Sequence[Mapping[str, Mapping[Point, int]]]) -> tuple[Region, ...]:

@@ -58,6 +58,8 @@ def _place_name(netlist: Netlist, node: Node, regions: Mapping[str, str]) -> str
         return f"{node.name}_{regions[node.region].rsplit('_', 1)[1]}"
     if node.op in ("mask", "all") and node.region.endswith("_ports"):
         return f"{node.name}_at_port"
+    if node.name == "scaled":
+        return f"scaled_{str(node.parameter('constant')).replace('-', 'm')}"
     if node.name.startswith("sum"):
         if node.op == "reduce":
             return f"tree{node.name.removeprefix('sum')}"
