@@ -17,7 +17,7 @@ from sim.build import build
 from sim.exchange import Answer, Rows, Task
 from sim.process import Simulator, running
 from sim.toolchain import cache_folder
-from workloads.interpreter import check_inputs, run
+from workloads.interpreter import check_inputs, run, start_of
 from workloads.nest import Nest
 
 Array = npt.NDArray[np.generic]
@@ -222,7 +222,7 @@ def simulate_all(
     say: Progress = progress or (lambda phase, part: None)
     tensors = [check_inputs(job.nest, job.inputs) for job in jobs]
     runs = [tuple(program(accelerator, job.nest) if program else _runs(accelerator, job)) for job in jobs]
-    outputs = [np.zeros((tensor := job.nest.tensor(job.nest.output.tensor)).shape, tensor.format.dtype) for job in jobs]
+    outputs = [start_of(job.nest) for job in jobs]
     bench = _bench(accelerator, runs, tensors, outputs)
     place = cache or cache_folder()
     say("build", 0.0)
