@@ -97,7 +97,7 @@ class Layout:
         return -(-self.memories * self.word_bits // 8)
 
     def _index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[slice, ...]]:
-        """Row and bank of every element of the window, and the window as slices of the tensor."""
+        """Row and memory of every element of the window, and the window as slices of the tensor."""
         strides = bank_strides(bank_extents(self.banks, self.held))
         below = rows_below(self.banks, self.held.low)
         row = np.zeros((1,) * len(strides), np.int64)
@@ -115,11 +115,11 @@ class Layout:
 
     def pack(self, tensor: npt.NDArray[np.generic]) -> Bytes:
         """Rows that hold the window of ``tensor``; words without an element are 0."""
-        row, bank, slices = self._index()
+        row, memory, slices = self._index()
         words = np.zeros((self.rows, self.memories), np.int64)
         part = tensor[slices]
         if part.size:
-            words[row, bank] = part
+            words[row, memory] = part
         if self.word_bits in (8, 16, 32):
             return np.ascontiguousarray(words.astype(f"<i{self.word_bits // 8}")).view(np.uint8).reshape(self.rows, -1)
         bits = (words[:, :, None] >> np.arange(self.word_bits)) & 1
@@ -127,7 +127,7 @@ class Layout:
 
     def unpack(self, rows: Bytes, tensor: npt.NDArray[np.generic]) -> None:
         """Write the window's elements into ``tensor`` in place; those whose bank no port reaches stay."""
-        row, bank, slices = self._index()
+        row, memory, slices = self._index()
         if self.word_bits in (8, 16, 32):
             words = np.ascontiguousarray(rows).view(f"<i{self.word_bits // 8}").astype(np.int64)
         else:
@@ -137,9 +137,10 @@ class Layout:
             weights[-1] = -weights[-1]
             words = bits.reshape(self.rows, self.memories, self.word_bits).astype(np.int64) @ weights
         if tensor[slices].size:
-            exists = np.ones(self.banks.total, np.bool_)
+            found = words[row, memory].astype(tensor.dtype)
             if not self.banks.switched:
-                exists[:] = False
-                exists[[self.banks.flat(self.banks.port_bank(offset)) for _, offset in self.banks.ports]] = True
-            found = words[row, bank].astype(tensor.dtype)
-            tensor[slices] = found if exists.all() else np.where(exists[bank], found, tensor[slices])
+                reached = np.zeros(self.memories, np.bool_)
+                banks = [self.banks.flat(self.banks.port_bank(offset)) for _, offset in self.banks.ports]
+                reached[[self.placement[bank] for bank in banks]] = True
+                found = np.where(reached[memory], found, tensor[slices])
+            tensor[slices] = found
