@@ -1,0 +1,134 @@
+"""What one mapping does, counted; and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from dataflow.mapping.machine import Energies, Machine
+
+
+@dataclass(frozen=True, slots=True)
+class OperandCounts:
+    """Elements of one operand that move while a nest runs.
+
+    Attributes
+    ----------
+    name : str
+        The tensor's name, numbered where one tensor is read twice.
+    bits : int
+        Of one element.
+    tile : int
+        Elements that the buffer must hold at a time, one copy.
+    fetched, stored : int
+        Moved from and to the off-chip memory.
+    reads, writes : int
+        Of the buffer, by the array.
+    hops : int
+        From one functional unit to another, over direct and delayed links.
+    """
+
+    name: str
+    bits: int
+    tile: int
+    fetched: int
+    stored: int
+    reads: int
+    writes: int
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Everything that is counted over all tiles of a mapping; exact.
+
+    Attributes
+    ----------
+    runs : int
+        Starts of the array.
+    array_cycles : int
+        Sum over the runs.
+    macs : int
+        Iteration points.
+    first_bits : int
+        Moved before the first run can start.
+    last_bits : int
+        Moved after the last run has ended.
+    operands : tuple of OperandCounts
+        Inputs in the order of the body, then the output.
+    """
+
+    runs: int
+    array_cycles: int
+    macs: int
+    first_bits: int
+    last_bits: int
+    operands: tuple[OperandCounts, ...]
+
+    @property
+    def transfer_bits(self) -> int:
+        """Moved between buffer and off-chip memory."""
+        return sum(o.bits * (o.fetched + o.stored) for o in self.operands)
+
+    @property
+    def tile_bits(self) -> int:
+        """Held in the buffer at a time, one copy of each tile."""
+        return sum(o.bits * o.tile for o in self.operands)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cycles and energy of a mapping.
+
+    Attributes
+    ----------
+    cycles : int
+        Modelled: exact array cycles and exact transfer bits, joined by the rule of `cost`.
+    array_cycles, transfer_cycles : int
+        The array alone, and the off-chip memory alone without its latency.
+    operation_pj, hop_pj, buffer_pj, off_chip_pj : float
+        The parts of the energy: exact counts times the technology's constants.
+    """
+
+    cycles: int
+    array_cycles: int
+    transfer_cycles: int
+    operation_pj: float
+    hop_pj: float
+    buffer_pj: float
+    off_chip_pj: float
+
+    @property
+    def energy_pj(self) -> float:
+        return self.operation_pj + self.hop_pj + self.buffer_pj + self.off_chip_pj
+
+    @property
+    def energy_delay_pj_cycles(self) -> float:
+        return self.energy_pj * self.cycles
+
+
+def cost(counts: Counts, machine: Machine, energy: Energies, *, double_buffered: bool) -> Cost:
+    """Turn counts into cycles and energy.
+
+    With two buffers the array and the transfers proceed side by side at their own rates: the slower of the two
+    decides, after the first tile has come and before the last result has left. That is a lower bound of any schedule
+    that prefetches one tile. With one buffer each run waits for its own transfers, which is exact for a memory of this
+    bandwidth and latency.
+    """
+    bits_per_cycle = 8 * machine.bandwidth_bytes_per_cycle
+    transfer = ceil(counts.transfer_bits / bits_per_cycle)
+    if double_buffered:
+        ends = ceil((counts.first_bits + counts.last_bits) / bits_per_cycle)
+        cycles = machine.latency_cycles + max(counts.array_cycles + ends, transfer)
+    else:
+        cycles = counts.array_cycles + transfer + counts.runs * machine.latency_cycles
+    read, write = energy.buffer_read_pj_per_bit, energy.buffer_write_pj_per_bit
+    return Cost(
+        cycles=cycles,
+        array_cycles=counts.array_cycles,
+        transfer_cycles=transfer,
+        operation_pj=counts.macs * energy.operation_pj,
+        hop_pj=sum(o.bits * o.hops for o in counts.operands) * energy.hop_pj_per_bit,
+        buffer_pj=sum(o.bits * ((o.reads + o.stored) * read + (o.writes + o.fetched) * write) for o in counts.operands),
+        off_chip_pj=counts.transfer_bits * energy.off_chip_pj_per_bit,
+    )

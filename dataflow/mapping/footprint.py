@@ -1,0 +1,143 @@
+"""Which part of a tensor a tile touches, and how many elements all tiles of a loop nest touch together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import gcd
+
+from workloads.affine import Affine
+from workloads.nest import Access, Nest
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One loop cut into ``count`` tiles of ``size`` iterations, the last of which may be shorter.
+
+    Attributes
+    ----------
+    extent : int
+        Iterations of the whole loop.
+    size : int
+        Iterations of every tile but the last.
+    """
+
+    extent: int
+    size: int
+
+    @property
+    def count(self) -> int:
+        return -(-self.extent // self.size)
+
+    @property
+    def last(self) -> int:
+        """Iterations of the last tile."""
+        return self.extent - (self.count - 1) * self.size
+
+    @property
+    def kinds(self) -> tuple[tuple[int, int], ...]:
+        """The distinct sizes of tiles, each with how often it occurs."""
+        if self.last == self.size:
+            return ((self.size, self.count),)
+        return ((self.size, self.count - 1), (self.last, 1))
+
+    def iterations(self, tile: int) -> int:
+        """Iterations of the tile of this number."""
+        return self.size if tile < self.count - 1 else self.last
+
+
+def touched(index: Affine, origin: Mapping[str, int], sizes: Mapping[str, int], shape: int) -> int:
+    """Coordinates of one tensor dimension that a transfer of a tile moves.
+
+    A transfer moves an arithmetic progression: from the least to the greatest coordinate that the tile reaches inside
+    the tensor, in steps of the greatest common divisor of the coefficients of the loops that move.
+
+    Parameters
+    ----------
+    origin, sizes
+        First iteration and number of iterations of the tile, for every loop.
+    shape
+        Coordinates of the tensor; what lies outside is padding and is not moved.
+    """
+    low = high = index.constant
+    step = 0
+    for loop, c in index.terms:
+        first = c * origin[loop]
+        reach = c * (sizes[loop] - 1)
+        low, high = low + first + min(0, reach), high + first + max(0, reach)
+        if reach:
+            step = gcd(step, c)
+    if not step:
+        return int(0 <= low < shape)
+    below, above = max(0, -(low // step)), max(0, (high - shape) // step + 1)
+    return max(0, (high - low) // step + 1 - below - above)
+
+
+def loop_groups(nest: Nest) -> tuple[tuple[str, ...], ...]:
+    """Loops that share a tensor dimension, directly or through others; what a tile touches is a product over groups."""
+    groups = [{loop} for loop in nest.loop_names]
+    for access in nest.accesses:
+        # A loop in two dimensions of a tensor joins them just as two loops in one dimension are joined.
+        for index in access.index:
+            joined = [g for g in groups if g & set(index.loops)]
+            if len(joined) > 1:
+                groups = [g for g in groups if g not in joined] + [set().union(*joined)]
+    order = {loop: k for k, loop in enumerate(nest.loop_names)}
+    return tuple(sorted((tuple(sorted(g, key=order.__getitem__)) for g in groups), key=lambda g: order[g[0]]))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFootprint:
+    """Elements of one tensor, over the dimensions that one group of loops indexes.
+
+    Attributes
+    ----------
+    total : int
+        Sum over all tiles of the group's loops that the access depends on.
+    most : int
+        Of the largest tile.
+    first, last : int
+        Of the tile at the origin and of the one at the end.
+    """
+
+    total: int
+    most: int
+    first: int
+    last: int
+
+
+def group_footprint(nest: Nest, access: Access, group: tuple[str, ...], cuts: Mapping[str, Cut]) -> GroupFootprint:
+    """What the tiles of ``group`` touch of an access, by looking at each."""
+    shape = nest.tensor(access.tensor).shape
+    dims = [(index, shape[k]) for k, index in enumerate(access.index) if set(index.loops) & set(group)]
+    loops = [loop for loop in group if loop in access.loops]
+    if len(loops) == 1 and len(dims) == 1 and (simple := _unclipped(*dims[0], loops[0], cuts[loops[0]])):
+        return simple
+    counts = [
+        _elements(dims, {n: cuts[n].size * t for n, t in at.items()}, {n: cuts[n].iterations(t) for n, t in at.items()})
+        for at in (
+            dict(zip(loops, tiles, strict=True)) for tiles in product(*(range(cuts[loop].count) for loop in loops))
+        )
+    ]
+    return GroupFootprint(sum(counts), max(counts), counts[0], counts[-1])
+
+
+def _unclipped(index: Affine, shape: int, loop: str, cut: Cut) -> GroupFootprint | None:
+    """A dimension that one loop indexes alone, entirely inside the tensor: every iteration is an element."""
+    low, high = index.bounds({loop: cut.extent})
+    return GroupFootprint(cut.extent, cut.size, cut.size, cut.last) if low >= 0 and high < shape else None
+
+
+def _elements(dims: list[tuple[Affine, int]], origin: Mapping[str, int], sizes: Mapping[str, int]) -> int:
+    total = 1
+    for index, shape in dims:
+        total *= touched(index, origin, sizes, shape)
+    return total
+
+
+def constant_elements(nest: Nest, access: Access) -> int:
+    """Elements in the dimensions that no loop indexes: 1, or 0 where the coordinate lies in the padding."""
+    shape = nest.tensor(access.tensor).shape
+    dims = [(index, shape[k]) for k, index in enumerate(access.index) if not index.loops]
+    return _elements(dims, {}, {})

@@ -1,0 +1,31 @@
+"""Random mappings of random nests, drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from designs import random_design
+
+from dataflow import Timing, build
+from dataflow.mapping import Machine, TiledMapping
+
+
+def random_mapping(seed: int) -> tuple[TiledMapping, Machine]:
+    """Random tiles, most of which do not divide the loop; random order, buffers, bandwidth and pipeline."""
+    nest, dataflow, _ = random_design(seed)
+    plan = build(nest, replace(dataflow, tile=())).plans[0]
+    r = random.Random(-seed)
+    tiles = {}
+    for loop, extent in nest.extents.items():
+        axis = dataflow.size(loop)
+        tiles[loop] = r.choice([*range(axis, extent + 1, axis), extent])
+    order = list(nest.loop_names)
+    r.shuffle(order)
+    machine = Machine(
+        r.randint(1, 4096),
+        r.choice((0.5, 1.0, 3.0, 16.0)),
+        r.choice((0, 7)),
+        Timing(write_cycles=r.randint(1, 6), hazard_cycles=r.randint(0, 5)),
+    )
+    return TiledMapping.of(nest, plan, tiles, order=tuple(order), double_buffered=r.random() < 0.5), machine
