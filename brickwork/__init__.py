@@ -2,13 +2,22 @@
 
 >>> import brickwork
 >>> spec = brickwork.load("gemm:m=32,n=32,k=32")
->>> accelerator = brickwork.generate(spec.nest, brickwork.choose_dataflow(spec))
+>>> accelerator = brickwork.generate(spec.nest, brickwork.dataflow_of(spec))
 >>> result = brickwork.simulate(accelerator, spec.nest, brickwork.inputs_for(spec.nest, None, 0))
 >>> result.matches
 True
 """
 
-from brickwork.steps import architecture, choose_dataflow, generate, inputs_for, load, save
+from brickwork.steps import (
+    architecture,
+    bench,
+    dataflow_of,
+    generate,
+    inputs_for,
+    load,
+    report,
+    save,
+)
 from dataflow import Dataflow
 from sim import simulate
 from workloads.errors import BrickworkError
@@ -17,10 +26,12 @@ __all__ = [
     "BrickworkError",
     "Dataflow",
     "architecture",
-    "choose_dataflow",
+    "bench",
+    "dataflow_of",
     "generate",
     "inputs_for",
     "load",
+    "report",
     "save",
     "simulate",
 ]

@@ -9,9 +9,8 @@ from typing import Any
 from rich.table import Table
 
 from brickwork import console
-from brickwork.files import write_all
 from brickwork.options import chosen_dataflow
-from brickwork.steps import generate, inputs_for, load, save
+from brickwork.steps import generate, inputs_for, load, report, save
 
 # A ResNet-50 convolution (He et al., CVPR 2016, conv2_x), its rows in tiles that the banks hold, and a matrix product.
 DESIGNS = (
@@ -21,8 +20,7 @@ DESIGNS = (
 
 
 def run_demo(folder: Path) -> list[dict[str, Any]]:
-    """Generate, simulate and report each design; prints a table and where everything is."""
-    from reports.page import design_page
+    """Generate, simulate and report each design."""
     from sim import simulate
 
     rows = []
@@ -35,7 +33,7 @@ def run_demo(folder: Path) -> list[dict[str, Any]]:
         with console.progress(accelerator.name) as say:
             result = simulate(accelerator, given.nest, inputs_for(given.nest, None, 0), progress=say)
         page = folder / f"{accelerator.name}.html"
-        write_all({page: design_page(accelerator, given.nest, result).encode()})
+        report(accelerator, given.nest, result, page)
         rows.append(
             {
                 "name": accelerator.name,
@@ -49,17 +47,19 @@ def run_demo(folder: Path) -> list[dict[str, Any]]:
                 "build_seconds": round(result.build_seconds, 2),
                 "run_seconds": round(result.run_seconds, 2),
                 "verilog": str(files.verilog),
+                "manifest": str(files.manifest),
+                "drawing": str(files.drawing),
                 "report": str(page),
             }
         )
-    _print(rows)
     return rows
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    table = Table(title="two designs of 16 x 16 functional units, simulated whole")
-    for heading in ("design", "outputs", "cycles simulated", "predicted", "utilization", "generate", "build", "run"):
-        table.add_column(heading, justify="left" if heading in ("design", "outputs") else "right")
+def print_demo(rows: list[dict[str, Any]]) -> None:
+    """A table that fits 80 columns, and where everything is."""
+    table = Table(title="16 x 16 functional units, every cycle simulated", title_justify="left")
+    for heading in ("design", "outputs", "cycles", "model", "in use", "generate", "build", "run"):
+        table.add_column(heading, justify="left" if heading in ("design", "outputs") else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             row["name"],
@@ -71,6 +71,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             f"{row['build_seconds']:.1f} s",
             f"{row['run_seconds']:.1f} s",
         )
-    console.err.print(table)
+    console.out.print(table)
     for row in rows:
-        console.err.print(f"{row['name']}: {row['verilog']}, {row['report']}", markup=False)
+        for key in ("verilog", "manifest", "drawing", "report"):
+            console.out.print(f"  {row[key]}", markup=False)

@@ -22,6 +22,8 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     OutputError
         Names the path and the reason.
     """
+    for path in files:
+        check_writable(path)
     waiting: list[tuple[str, Path]] = []
     try:
         for path, content in files.items():
@@ -42,3 +44,22 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     finally:
         for name, _ in waiting:
             Path(name).unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place where no file can be, before any work is done for it.
+
+    Raises
+    ------
+    OutputError
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise OutputError(f"cannot write {path}: {above} is not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None

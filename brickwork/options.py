@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from brickwork.steps import ChoiceError, choose_dataflow, dataflow_of
+from brickwork.steps import ChoiceError, checked_dataflow, dataflow_of
 from dataflow import Dataflow
 from workloads.dataflow_spec import DataflowSpec
 from workloads.nest import Nest
@@ -21,7 +21,7 @@ def sizes(option: str, text: str | None) -> dict[str, int]:
         Names the option and the part that is not ``loop=number``.
     """
     found: dict[str, int] = {}
-    for part in text.split(",") if text else []:
+    for part in text.split(",") if text is not None else ():
         loop, equals, number = part.partition("=")
         if not equals or not loop.strip().isidentifier() or not number.strip().isdigit():
             raise ChoiceError(f"{option}: expected loop=number, as in {option} m=16,n=16, not {part!r}")
@@ -59,11 +59,18 @@ def chosen_dataflow(
         axes = sizes("--space", space)
         given = DataflowSpec("_".join(axes), tuple(axes.items()))
     else:
-        checked = choose_dataflow(spec, name)
+        checked = dataflow_of(spec, name)
         if not changes:
             return checked
         given = next(d for d in spec.dataflows if d.name == checked.name)
-    return dataflow_of(spec.nest, replace(given, **changes))  # type: ignore[arg-type]
+    return checked_dataflow(spec.nest, replace(given, **changes))  # type: ignore[arg-type]
+
+
+def limits_of(nest: Nest, text: str | None) -> dict[str, int]:
+    """The value of ``--limit``: largest extents, by loop."""
+    found = sizes("--limit", text)
+    check_loops(nest, "--limit", found)
+    return found
 
 
 def resized(nest: Nest, option: str, text: str) -> Nest:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,9 @@ from brickwork.files import write_all
 from dataflow import Architecture, Dataflow, build
 from hw.accelerator import Accelerator
 from hw.accelerator import generate as generate_accelerator
+from hw.generators import generator
+from hw.host import HOST_ADDRESS_BITS
+from sim import Result
 from workloads.dataflow_spec import DataflowSpec
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
@@ -21,6 +27,11 @@ from workloads.spec import Spec
 from workloads.spec import load as load_spec
 
 Array = npt.NDArray[np.generic]
+
+# Beyond these, generating takes hours or all memory; the user is told before it begins.
+MOST_UNITS = 1 << 14
+MOST_EXTENT = (1 << 31) - 1
+MOST_BANK_WORDS = 1 << HOST_ADDRESS_BITS
 
 
 class ChoiceError(BrickworkError):
@@ -48,7 +59,7 @@ def load(spec: str | Path) -> Spec:
     return load_spec(spec)
 
 
-def choose_dataflow(spec: Spec, name: str | None = None) -> Dataflow:
+def dataflow_of(spec: Spec, name: str | None = None) -> Dataflow:
     """The spec's dataflow of this name, or its first one.
 
     Raises
@@ -66,10 +77,10 @@ def choose_dataflow(spec: Spec, name: str | None = None) -> Dataflow:
     names = [d.name for d in spec.dataflows]
     if name is not None and name not in names:
         raise ChoiceError(f"spec {spec.nest.name!r} has no dataflow {name!r}; expected one of {', '.join(names)}")
-    return dataflow_of(spec.nest, spec.dataflows[names.index(name) if name else 0])
+    return checked_dataflow(spec.nest, spec.dataflows[names.index(name) if name else 0])
 
 
-def dataflow_of(nest: Nest, given: DataflowSpec) -> Dataflow:
+def checked_dataflow(nest: Nest, given: DataflowSpec) -> Dataflow:
     """The dataflow that a spec describes, checked against its nest."""
     return Dataflow.of(
         nest, dict(given.space), skew=given.skew, order=given.order, tile=dict(given.tile), name=given.name
@@ -83,15 +94,52 @@ def architecture(nest: Nest, dataflow: Dataflow, limits: Mapping[str, int] | Non
     ----------
     limits
         Largest extents that the design must be able to run; the nest's own when left out.
+
+    Raises
+    ------
+    ChoiceError
+        The array, or a bank, is larger than can be built.
     """
+    units = prod(dataflow.shape)
+    if units > MOST_UNITS:
+        raise ChoiceError(
+            f"dataflow {dataflow.name!r}: an array of {' x '.join(map(str, dataflow.shape))} has {units} functional "
+            f"units; at most {MOST_UNITS} are allowed"
+        )
+    for loop, extent in (limits or {}).items():
+        if not 1 <= extent <= MOST_EXTENT:
+            raise ChoiceError(f"limit of loop {loop!r}: expected 1 to {MOST_EXTENT}, not {extent}")
     return build(nest, dataflow, limits=limits)
+
+
+def check_banks(built: Architecture) -> None:
+    """Refuse banks that hold more words than the host port can address.
+
+    Raises
+    ------
+    ChoiceError
+        Names every tensor whose banks are too large.
+    """
+    plan = built.plans[0]
+    faults = []
+    for banking, access in ((plan.drain.banking, plan.drain.access), *((f.banking, f.access) for f in plan.feeds)):
+        words = generator(access.tensor, 0, plan, access, banking, ranged=()).depth
+        if words > MOST_BANK_WORDS:
+            faults.append(
+                f"dataflow {plan.dataflow.name!r}: tensor {access.tensor!r} needs {words} words in each of its banks; "
+                f"at most {MOST_BANK_WORDS} are allowed; hold less of it at a time with 'tile' (--tile)"
+            )
+    if faults:
+        raise ChoiceError("\n".join(dict.fromkeys(faults)))
 
 
 def generate(
     nest: Nest, dataflow: Dataflow, *, limits: Mapping[str, int] | None = None, folder: Path | None = None
 ) -> Accelerator:
     """Generate Verilog and manifest; written into ``folder`` when given."""
-    accelerator = generate_accelerator(architecture(nest, dataflow, limits))
+    built = architecture(nest, dataflow, limits)
+    check_banks(built)
+    accelerator = generate_accelerator(built)
     if folder is not None:
         save(accelerator, folder)
     return accelerator
@@ -123,11 +171,42 @@ def inputs_for(nest: Nest, path: Path | None, seed: int) -> dict[str, Array]:
     from workloads.interpreter import random_inputs
 
     if path is None:
+        if seed < 0:
+            raise ChoiceError(f"--seed: expected 0 or more, not {seed}")
         return {name: np.asarray(value) for name, value in random_inputs(nest, seed).items()}
+    form = ChoiceError(f"--inputs {path}: expected an .npz archive of arrays, as numpy.savez writes it")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise form
+        with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise ChoiceError(f"--inputs {path}: there is no such file") from None
-    except (OSError, ValueError, AttributeError):
-        raise ChoiceError(f"--inputs {path}: expected an .npz archive of arrays, as numpy.savez writes it") from None
+    except PermissionError:
+        raise ChoiceError(f"--inputs {path}: the file may not be read") from None
+    except (OSError, ValueError, AttributeError, EOFError, BadZipFile):
+        raise form from None
+
+
+def report(accelerator: Accelerator, nest: Nest, result: Result, path: Path | None = None) -> str:
+    """The HTML page of a simulated design; also written to ``path`` when given."""
+    from reports.page import design_page
+
+    page = design_page(accelerator, nest, result)
+    if path is not None:
+        write_all({path: page.encode()})
+    return page
+
+
+def bench(kernels: Sequence[str] = (), out: Path = Path("gpu.json")) -> dict[str, Any]:
+    """Measure the Triton kernels on this machine's GPU (all when none is named) and write ``out``.
+
+    Raises
+    ------
+    BrickworkError
+        There is no GPU, a name matches no case, or a result is wrong.
+    """
+    from sw_kernels.bench import bench as measure
+
+    return measure(kernels, out)

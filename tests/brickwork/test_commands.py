@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import brickwork as api
 from brickwork.cli import app
 from workloads.interpreter import run_points
 from workloads.spec import load
@@ -60,7 +61,7 @@ def test_generate_writes_the_same_bytes_twice(tmp_path: Path) -> None:
         texts.append([Path(facts[key]).read_bytes() for key in ("verilog", "manifest", "drawing")])
     assert texts[0] == texts[1]
     manifest = json.loads(texts[0][1])
-    assert manifest["limits"] == {"m": 6, "n": 5, "k": 7}
+    assert manifest["modes"][0]["limits"] == {"m": 6, "n": 5, "k": 7}
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["gemm_m_n.json", "gemm_m_n.svg", "gemm_m_n.v"]
 
 
@@ -194,6 +195,57 @@ MISTAKES = (
         "cannot write /proc/nowhere/array.svg: No such file or directory",
     ),
     Mistake(
+        "order-unknown",
+        ("show", GEMM, *ARRAY, "--order", "m,n,k,z"),
+        f"dataflow 'm_n': order names 'z', which is not a loop; {KNOWN}",
+    ),
+    Mistake("tile-empty", ("show", GEMM, "--tile", ""), "--tile: expected loop=number, as in --tile m=16,n=16, not ''"),
+    Mistake(
+        "array-huge",
+        ("generate", GEMM, "--space", "m=100000,n=100000"),
+        "dataflow 'm_n': an array of 100000 x 100000 has 10000000000 functional units; at most 16384 are allowed",
+    ),
+    Mistake(
+        "bank-huge",
+        ("generate", "gemm:m=16,n=2048,k=2048", "--space", "m=2,k=1"),
+        "dataflow 'm_k': tensor 'B' needs 4194304 words in each of its banks; at most 1048576 are allowed; "
+        "hold less of it at a time with 'tile' (--tile)",
+    ),
+    Mistake(
+        "limit-zero",
+        ("generate", GEMM, *ARRAY, "--limit", "m=0"),
+        "limit of loop 'm': expected 1 to 2147483647, not 0",
+    ),
+    Mistake("seed-negative", ("simulate", GEMM, *ICARUS, "--seed", "-1"), "--seed: expected 0 or more, not -1"),
+    Mistake(
+        "size-zero",
+        ("simulate", GEMM, *ICARUS, "--size", "m=0"),
+        "nest 'gemm': loop 'm': the extent must be at least 1, not 0",
+    ),
+    Mistake(
+        "simulator-unknown",
+        ("simulate", GEMM, *ARRAY, "--simulator", "spice"),
+        "--simulator: expected one of verilator, icarus, not 'spice'",
+    ),
+    Mistake(
+        "waveform-suffix",
+        ("simulate", GEMM, *ICARUS, "--waveform", "run.txt"),
+        "design 'gemm_m_n': icarus writes waveforms as .vcd or .fst, not as .txt",
+    ),
+    Mistake(
+        "waveform-nowhere",
+        ("simulate", GEMM, *ICARUS, "--waveform", "/proc/nowhere/run.vcd"),
+        "cannot write /proc/nowhere/run.vcd: No such file or directory",
+    ),
+    Mistake(
+        "outputs-nowhere",
+        ("simulate", GEMM, *ICARUS, "--outputs", "/proc/nowhere/result.npz"),
+        "cannot write /proc/nowhere/result.npz: No such file or directory",
+    ),
+    Mistake(
+        "library-unknown", ("show", "gemmm"), "'gemmm' is neither a spec file nor in the library; did you mean 'gemm'?"
+    ),
+    Mistake(
         "floating-point",
         ("generate", "gemm:m=4,n=4,k=4,format=fp32", *ARRAY),
         "tensor 'O' has format fp32, but functional units exist for int4, int8, int16 and int32 only",
@@ -210,18 +262,78 @@ def test_mistake(case: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_inputs_that_do_not_fit(tmp_path: Path) -> None:
-    np.savez(tmp_path / "in.npz", A=np.zeros((6, 6), np.int8), C=np.zeros(3))
-    ran = brickwork("simulate", GEMM, *ICARUS, "--inputs", str(tmp_path / "in.npz"))
-    assert ran.status == 1
-    assert all(line.startswith("brickwork: error: ") for line in ran.err.splitlines())
-    assert [name for name in ("'A'", "'B'", "'C'") if name not in ran.err] == []
-    (tmp_path / "bad.npz").write_bytes(b"not an archive")
-    ran = brickwork("simulate", GEMM, *ICARUS, "--inputs", str(tmp_path / "bad.npz"))
-    assert ran.err == (
-        f"brickwork: error: --inputs {tmp_path / 'bad.npz'}: expected an .npz archive of arrays, "
-        "as numpy.savez writes it\n"
+ARCHIVE = "expected an .npz archive of arrays, as numpy.savez writes it"
+A, B = np.zeros((6, 7), np.int8), np.zeros((7, 5), np.int8)
+
+
+@dataclass(frozen=True)
+class Given:
+    id: str
+    tensors: dict[str, np.ndarray] | np.ndarray | bytes
+    says: tuple[str, ...]
+
+
+GIVEN = (
+    Given(
+        "type",
+        {"A": A.astype(np.float32), "B": B},
+        ("'gemm': tensor 'A' is int8; expected an array of integers, not float32",),
+    ),
+    Given("range", {"A": A + np.int16(300), "B": B}, ("'gemm': tensor 'A' is int8 and holds -128..127, not 300..300",)),
+    Given("shape", {"A": A[:, :6], "B": B}, ("'gemm': tensor 'A' has shape [6, 7], but the array has [6, 6]",)),
+    Given("missing", {"A": A}, ("'gemm': tensor 'B' is missing; expected an array of shape [7, 5]",)),
+    Given(
+        "several",
+        {"A": A[:2], "C": B},
+        (
+            "'gemm': tensor 'C' is not an input; the inputs are A, B",
+            "'gemm': tensor 'A' has shape [6, 7], but the array has [2, 7]",
+            "'gemm': tensor 'B' is missing; expected an array of shape [7, 5]",
+        ),
+    ),
+    Given("no-archive", b"not an archive", (f"--inputs in.npz: {ARCHIVE}",)),
+    Given("cut-archive", b"PK\x03\x04 and no more", (f"--inputs in.npz: {ARCHIVE}",)),
+    Given("one-array", A, (f"--inputs in.npz: {ARCHIVE}",)),
+    Given("objects", {"A": np.array([{}], dtype=object), "B": B}, (f"--inputs in.npz: {ARCHIVE}",)),
+)
+
+
+@pytest.mark.parametrize("case", GIVEN, ids=lambda case: case.id)
+def test_inputs_that_do_not_fit(case: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Path("in.npz").open("wb") as file:
+        if isinstance(case.tensors, bytes):
+            file.write(case.tensors)
+        elif isinstance(case.tensors, dict):
+            np.savez(file, **case.tensors)  # type: ignore[arg-type]
+        else:
+            np.save(file, case.tensors)
+    ran = brickwork("simulate", GEMM, *ICARUS, "--inputs", "in.npz")
+    assert ran.err == "".join(f"brickwork: error: {line}\n" for line in case.says)
+    assert (ran.status, ran.out) == (1, "")
+
+
+def test_all_files_or_none(tmp_path: Path) -> None:
+    (tmp_path / "gemm_m_n.svg").mkdir()
+    ran = brickwork("generate", GEMM, *ARRAY, "-o", str(tmp_path))
+    assert ran.err == f"brickwork: error: cannot write {tmp_path / 'gemm_m_n.svg'}: it is a folder\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["gemm_m_n.svg"]
+    (tmp_path / "file").touch()
+    ran = brickwork("generate", GEMM, *ARRAY, "-o", str(tmp_path / "file"))
+    assert (
+        ran.err
+        == f"brickwork: error: cannot write {tmp_path / 'file' / 'design.v'}: {tmp_path / 'file'} is not a folder\n"
     )
+
+
+def test_interrupt_ends_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("brickwork.simulate_command.simulate", interrupted)
+    ran = brickwork("simulate", GEMM, *ICARUS, "--outputs", str(tmp_path / "out.npz"))
+    assert ran == Ran(130, "", "brickwork: interrupted; nothing half-written was left behind\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_usage_is_2() -> None:
@@ -238,9 +350,25 @@ def test_installed_command() -> None:
     assert done.stderr.startswith("brickwork: error: ")
 
 
-def test_bench_without_a_gpu() -> None:
-    torch = pytest.importorskip("torch")
-    assert not torch.cuda.is_available()
-    ran = brickwork("bench", "gemm-128")
+def test_bench_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ran = brickwork("bench", "gemm-128", "--out", str(tmp_path / "gpu.json"))
     assert ran.status == 1
-    assert ran.err.splitlines()[-1].startswith("brickwork: error: no CUDA GPU can be used here")
+    assert ran.err == (
+        "brickwork: error: no CUDA GPU can be used here (torch is not installed); "
+        "measurements need one with torch and triton\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_functions_are_the_same_steps(tmp_path: Path) -> None:
+    spec = api.load(GEMM)
+    flow = api.dataflow_of(spec)
+    accelerator = api.generate(spec.nest, flow, folder=tmp_path)
+    result = api.simulate(accelerator, spec.nest, api.inputs_for(spec.nest, None, 3), simulator="icarus")
+    page = api.report(accelerator, spec.nest, result, tmp_path / "page.html")
+    assert result.matches
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
+    assert [p.suffix for p in sorted(tmp_path.iterdir())] == [".json", ".svg", ".v", ".html"]
+    with pytest.raises(api.BrickworkError, match=r"^case 'none' is not known; expected the beginning of one of "):
+        api.bench(["none"])

@@ -1,0 +1,91 @@
+"""The verb ``show``: a nest and its dataflow, as text and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brickwork import console
+from brickwork.arguments import (
+    DataflowOption,
+    JsonOption,
+    OrderOption,
+    SkewOption,
+    SpaceOption,
+    SpecArgument,
+    TileOption,
+)
+from brickwork.files import check_writable, write_all
+from brickwork.options import chosen_dataflow
+from brickwork.steps import ChoiceError, architecture, load
+from dataflow import Architecture
+
+
+def show(
+    spec: SpecArgument,
+    dataflow: DataflowOption = None,
+    space: SpaceOption = None,
+    skew: SkewOption = None,
+    order: OrderOption = None,
+    tile: TileOption = None,
+    drawing: Annotated[Path | None, typer.Option(help="write a picture of the array (.svg)")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """The nest, its tensors, sizes, reuse and dataflow, as text and as a picture.
+
+    Example: `brickwork show conv2d:oc=64,ic=64,oh=56,ow=56 --drawing array.svg`
+    """
+    from workloads.describe import describe, nest_facts
+
+    with console.user_errors():
+        given = load(spec)
+        if drawing is not None:
+            check_writable(drawing)
+        built = None
+        if given.dataflows or space:
+            built = architecture(given.nest, chosen_dataflow(given, dataflow, space, skew, order, tile))
+        if drawing is not None:
+            if built is None:
+                raise ChoiceError("--drawing needs a dataflow; give one with --space or in the spec")
+            from reports.drawing import draw_array
+
+            write_all({drawing: draw_array(built.plans[0]).encode()})
+        facts = nest_facts(given.nest)
+        if json_:
+            console.print_json(
+                {
+                    "name": given.nest.name,
+                    "loops": given.nest.extents,
+                    "macs": facts.macs,
+                    "bytes": facts.bytes,
+                    "tensors": [
+                        {"name": t.tensor.name, "shape": list(t.tensor.shape), "format": str(t.tensor.format)}
+                        for t in facts.tensors
+                    ],
+                }
+            )
+            return
+        console.out.print(describe(given.nest, given.dataflows), markup=False, end="")
+        if built is not None:
+            _print_architecture(built)
+        if drawing is not None:
+            console.out.print(f"  drawing: {drawing}", markup=False)
+
+
+def _print_architecture(built: Architecture) -> None:
+    plan = built.plans[0]
+    console.out.print(f"\narray of {' x '.join(map(str, built.shape))} functional units", markup=False)
+    for feed in plan.feeds:
+        ways = [f"hops {list(s.space)}" for s in feed.direct] + [f"delayed {s}" for s in feed.delayed]
+        if feed.held:
+            ways.append(f"stationary over {', '.join(plan.dataflow.order[-feed.held :])}")
+        console.out.print(
+            f"  {feed.access}: {feed.banking}; {'; '.join(ways) or 'every unit from its port'}", markup=False
+        )
+    drain = plan.drain
+    ways = [f"{'tree' if s.tree else 'chain'} along {list(s.step.space)}" for s in drain.stages]
+    if drain.held:
+        ways.append(f"accumulated over {', '.join(plan.dataflow.order[-drain.held :])}")
+    console.out.print(f"  {drain.access}: {drain.banking}; {'; '.join(ways) or 'written at once'}", markup=False)

@@ -1,0 +1,166 @@
+"""The verbs ``simulate`` and ``report``: run a design and say, or write, what came."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from brickwork import console
+from brickwork.arguments import (
+    HERE,
+    SIMULATORS,
+    DataflowOption,
+    FolderOption,
+    InputsOption,
+    JsonOption,
+    LimitOption,
+    OrderOption,
+    SeedOption,
+    SimulatorOption,
+    SkewOption,
+    SpaceOption,
+    SpecArgument,
+    TileOption,
+)
+from brickwork.files import check_writable, write_all
+from brickwork.options import chosen_dataflow, limits_of, resized
+from brickwork.steps import Array, ChoiceError, generate, inputs_for, load
+from brickwork.steps import report as write_report
+from hw.accelerator import Accelerator
+from sim import Result, simulate
+from workloads.nest import Nest
+
+
+def simulate_(
+    spec: SpecArgument,
+    dataflow: DataflowOption = None,
+    space: SpaceOption = None,
+    skew: SkewOption = None,
+    order: OrderOption = None,
+    tile: TileOption = None,
+    limit: LimitOption = None,
+    size: Annotated[str | None, typer.Option(help="run the generated design at these extents, as m=20")] = None,
+    inputs: InputsOption = None,
+    outputs: Annotated[Path | None, typer.Option(help="where to write the result (.npz)")] = None,
+    seed: SeedOption = 0,
+    simulator: SimulatorOption = "verilator",
+    waveform: Annotated[Path | None, typer.Option(help="write a waveform (.vcd or .fst)")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Generate, build, run in a simulator, and compare with the definition.
+
+    Exit code 1 where outputs or cycles differ.
+
+    Example: `brickwork simulate gemm:m=20,n=20,k=20 --space m=4,n=4 --simulator icarus`
+    """
+    with console.user_errors():
+        if outputs is not None and outputs.suffix != ".npz":
+            raise ChoiceError(f"--outputs {outputs}: expected a name that ends in .npz")
+        for path in (outputs, waveform):
+            if path is not None:
+                check_writable(path)
+        accelerator, nest, result = _simulated(
+            spec, (dataflow, space, skew, order, tile), limit, size, inputs, seed, simulator, waveform
+        )
+        if outputs is not None:
+            _write_outputs(outputs, nest.output.tensor, result.outputs)
+        facts = {
+            "match": result.matches,
+            "cycles": {"predicted": result.predicted_cycles, "simulated": result.simulated_cycles},
+            "macs": result.macs,
+            "utilization": result.utilization,
+            "simulator": result.simulator,
+            "seconds": round(result.seconds, 3),
+            "outputs": str(outputs) if outputs else None,
+            "runs": len(result.runs),
+            "faults": list(result.faults),
+        }
+        if json_:
+            console.print_json(facts)
+        else:
+            _print_result(accelerator.name, result)
+            if outputs is not None:
+                console.out.print(f"  outputs   {outputs}", markup=False)
+        if not result.matches:
+            raise typer.Exit(1)
+
+
+def _simulated(
+    spec: str,
+    flow: tuple[str | None, str | None, str | None, str | None, str | None],
+    limit: str | None,
+    size: str | None,
+    inputs: Path | None,
+    seed: int,
+    simulator: str,
+    waveform: Path | None,
+) -> tuple[Accelerator, Nest, Result]:
+    given = load(spec)
+    chosen = chosen_dataflow(given, *flow)
+    limits = limits_of(given.nest, limit)
+    nest = given.nest if size is None else resized(given.nest, "--size", size)
+    if simulator not in SIMULATORS:
+        raise ChoiceError(f"--simulator: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    tensors = inputs_for(nest, inputs, seed)
+    if waveform is not None:
+        waveform.parent.mkdir(parents=True, exist_ok=True)
+    with console.progress("simulate") as say:
+        say("generate", 0.0)
+        accelerator = generate(given.nest, chosen, limits=limits)
+        result = simulate(accelerator, nest, tensors, simulator=simulator, waveform=waveform, progress=say)
+    return accelerator, nest, result
+
+
+def _write_outputs(path: Path, name: str, value: Array) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: value})  # type: ignore[arg-type]
+    write_all({path: buffer.getvalue()})
+
+
+def _print_result(name: str, result: Result) -> None:
+    verdict = "[green]match[/green]" if result.matches else "[red]MISMATCH[/red]"
+    console.out.print(
+        f"{name}: {verdict}, {result.simulated_cycles:,} cycles simulated, "
+        f"{result.predicted_cycles:,} predicted, {result.utilization:.1%} utilization"
+    )
+    for fault in result.faults:
+        console.out.print(f"  {fault}", markup=False)
+    built = "found built" if result.reused_build else f"built in {result.build_seconds:.1f} s"
+    console.out.print(f"  {result.simulator}: {built}, ran in {result.run_seconds:.1f} s", markup=False)
+
+
+def report(
+    spec: SpecArgument,
+    dataflow: DataflowOption = None,
+    space: SpaceOption = None,
+    skew: SkewOption = None,
+    order: OrderOption = None,
+    tile: TileOption = None,
+    inputs: InputsOption = None,
+    seed: SeedOption = 0,
+    simulator: SimulatorOption = "verilator",
+    folder: FolderOption = HERE,
+    json_: JsonOption = False,
+) -> None:
+    """Simulate, then write an HTML page about the design.
+
+    Example: `brickwork report gemm:m=64,n=64,k=64 --space m=8,n=8`
+    """
+    with console.user_errors():
+        check_writable(folder / "design.html")
+        accelerator, nest, result = _simulated(
+            spec, (dataflow, space, skew, order, tile), None, None, inputs, seed, simulator, None
+        )
+        page = folder / f"{accelerator.name}.html"
+        write_report(accelerator, nest, result, page)
+        if json_:
+            console.print_json({"report": str(page), "match": result.matches})
+        else:
+            _print_result(accelerator.name, result)
+            console.out.print(f"  report    {page}", markup=False)
+        if not result.matches:
+            raise typer.Exit(1)
