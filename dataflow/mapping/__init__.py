@@ -5,18 +5,24 @@ from dataflow.mapping.footprint import Cut
 from dataflow.mapping.machine import Energies, Machine, MachineError, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
+from dataflow.mapping.search import OBJECTIVES, Certificate, Found, Objective, best_mapping
 from dataflow.mapping.walk import walk
 
 __all__ = [
+    "OBJECTIVES",
+    "Certificate",
     "Cost",
     "Counts",
     "Cut",
     "Energies",
+    "Found",
     "Machine",
     "MachineError",
     "MappingError",
+    "Objective",
     "OperandCounts",
     "TiledMapping",
+    "best_mapping",
     "cost",
     "count",
     "energies",

@@ -214,7 +214,7 @@ def _constant(entry: Mapping[str, Any], sources: Mapping[str, str]) -> Constant:
     return Constant(entry["value"], entry["low"], entry["high"], "; ".join(sources[key] for key in entry["source"]))
 
 
-_NEEDED = {
+_NEEDED: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "node_nm": (int, float),
     "sources": dict,
@@ -249,17 +249,15 @@ def _faults(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _constant_faults(place: str, entry: Any, sources: Mapping[str, str]) -> Iterator[str]:
-    numbers = [entry.get(key) for key in ("low", "value", "high")] if isinstance(entry, dict) else [None]
-    if not all(isinstance(n, int | float) for n in numbers):
+    numbers = [entry[key] for key in ("low", "value", "high") if key in entry] if isinstance(entry, dict) else []
+    cited = entry.get("source") if isinstance(entry, dict) else None
+    if len(numbers) < 3 or not all(isinstance(n, int | float) for n in numbers):
         yield f"{place} must give low, value, high and source"
-        return
-    low, value, high = numbers
-    if not 0 <= low <= value <= high:
-        yield f"{place}: expected 0 <= low <= value <= high, not {low}, {value}, {high}"
-    cited = entry.get("source")
-    if not isinstance(cited, list) or not cited:
+    elif not 0 <= numbers[0] <= numbers[1] <= numbers[2]:
+        yield f"{place}: expected 0 <= low <= value <= high, not {', '.join(map(str, numbers))}"
+    elif not isinstance(cited, list) or not cited:
         yield f"{place} names no source; expected a list of keys of [sources]"
-        return
-    for key in cited:
-        if key not in sources:
-            yield f"{place} names source {key!r}, which [sources] does not hold"
+    else:
+        for key in cited:
+            if key not in sources:
+                yield f"{place} names source {key!r}, which [sources] does not hold"
