@@ -57,6 +57,11 @@ def user_errors() -> Iterator[None]:
         yield
     except BrickworkError as error:
         fail(error)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        fail(
+            BrickworkError(f"there is not enough memory for this{reason}; expected smaller tensors or a smaller array")
+        )
     except KeyboardInterrupt:
         sys.stderr.write("brickwork: interrupted; nothing half-written was left behind\n")
         raise typer.Exit(INTERRUPTED) from None

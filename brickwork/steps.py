@@ -22,7 +22,7 @@ from hw.host import HOST_ADDRESS_BITS
 from sim import Result
 from workloads.dataflow_spec import DataflowSpec
 from workloads.errors import BrickworkError
-from workloads.nest import Nest
+from workloads.nest import MOST_EXTENT, Nest
 from workloads.spec import Spec
 from workloads.spec import load as load_spec
 
@@ -30,7 +30,6 @@ Array = npt.NDArray[np.generic]
 
 # Beyond these, generating takes hours or all memory; the user is told before it begins.
 MOST_UNITS = 1 << 14
-MOST_EXTENT = (1 << 31) - 1
 MOST_BANK_WORDS = 1 << HOST_ADDRESS_BITS
 
 

@@ -13,6 +13,10 @@ from workloads.functional_unit import FunctionalUnit
 from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.reduction import SUM, Reduction
 
+# Extents are registers of 32 bits in hardware; points and elements are counted in 64 bits everywhere.
+MOST_EXTENT = (1 << 31) - 1
+MOST_COUNT = (1 << 63) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -209,6 +213,13 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for loop in nest.loops:
         if loop.extent < 1:
             yield ("loop", loop.name), f"loop {loop.name!r}: the extent must be at least 1, not {loop.extent}"
+        elif loop.extent > MOST_EXTENT:
+            yield (
+                ("loop", loop.name),
+                f"loop {loop.name!r}: the extent must be at most {MOST_EXTENT}, not {loop.extent}",
+            )
+    if nest.points > MOST_COUNT:
+        yield ("loops",), f"the loops have {nest.points} points together; at most {MOST_COUNT} can be counted"
     if not nest.inputs:
         yield ("body",), "the body has no input tensor; expected a product of at least one"
     elif not nest.unit.takes(len(nest.inputs)):
@@ -259,6 +270,8 @@ def _faults(nest: Nest) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 named,
                 f"tensor {tensor.name!r}: every extent of the shape must be at least 1, not {list(tensor.shape)}",
             )
+        elif tensor.elements > MOST_COUNT:
+            yield named, f"tensor {tensor.name!r} has {tensor.elements} elements; at most {MOST_COUNT} can be counted"
         if not any(a.tensor == tensor.name for a in nest.accesses):
             yield named, f"tensor {tensor.name!r} is declared but never used"
         if not nest.contraction and not tensor.format.integer:

@@ -169,6 +169,9 @@ def _place(
         sections = [reader.entries(entries[key][1], key) for key in ("formats", "shapes", "padding") if key in entries]
         nodes = [section[str(which)][0] for section in sections if which in section]
         reader.fault(nodes[0] if nodes else entries["body"][1], fault)
+    elif kind in ("loop", "loops"):
+        loops = reader.entries(entries["loops"][1], "loops")
+        reader.fault(loops[str(which)][1] if which in loops else entries["loops"][1], fault)
     elif kind != "name":  # The reader has reported every bad name where it stands.
         reader.fault(entries["body"][1], fault)
 

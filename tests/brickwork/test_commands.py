@@ -336,6 +336,20 @@ def test_interrupt_ends_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def starving(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 8.00 TiB for an array")
+
+    monkeypatch.setattr("brickwork.simulate_command.simulate", starving)
+    ran = brickwork("simulate", GEMM, *ICARUS)
+    assert ran == Ran(
+        1,
+        "",
+        "brickwork: error: there is not enough memory for this (Unable to allocate 8.00 TiB for an array); "
+        "expected smaller tensors or a smaller array\n",
+    )
+
+
 def test_wrong_usage_is_2() -> None:
     assert brickwork("generate").status == 2
     assert brickwork("generate", GEMM, "--nonsense").status == 2

@@ -54,6 +54,16 @@ CASES = [
             ),
         ),
     ),
+    Case(
+        "extent-beyond-32-bits",
+        GEMM.replace("m: 4", "m: 100000000000000000"),
+        ("2:12: loop 'm': the extent must be at most 2147483647, not 100000000000000000",),
+    ),
+    Case(
+        "points-beyond-counting",
+        "name: g\nloops: {m: 2000000000, n: 2000000000, k: 9}\nbody: O[m, n] += A[m, k] * B[k, n]\n",
+        ("2:8: the loops have 36000000000000000000 points together; at most 9223372036854775807 can be counted",),
+    ),
     Case("key-twice", GEMM + "name: h\n", ("4:1: the spec: 'name' appears twice",)),
     Case("key-is-a-list", GEMM + "? [a, b]\n: 1\n", ("4:3: the spec: a key must be a word, not a list",)),
     Case(
