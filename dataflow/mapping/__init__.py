@@ -1,5 +1,6 @@
 """Tiles, their order and the dataflow of one nest on one machine: exact counts, and the best choice with its proof."""
 
+from dataflow.mapping.arrays import every_plan
 from dataflow.mapping.counts import Cost, Counts, OperandCounts, cost
 from dataflow.mapping.footprint import Cut
 from dataflow.mapping.machine import Energies, Machine, MachineError, energies
@@ -26,5 +27,6 @@ __all__ = [
     "cost",
     "count",
     "energies",
+    "every_plan",
     "walk",
 ]

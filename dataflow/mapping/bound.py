@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from dataflow.architecture import Plan
 from dataflow.feed import Feed, minus
-from dataflow.mapping.footprint import Cut, GroupFootprint, constant_elements, group_footprint, loop_groups
-from dataflow.mapping.machine import Energies, Machine
+from dataflow.mapping.footprint import Cut, Footprints, GroupFootprint, constant_elements
+from dataflow.mapping.machine import Energies
 from dataflow.mapping.space import TileOrder
 from dataflow.reuse import Step
-from workloads.nest import Nest
+from workloads.nest import Access, Nest
 
 Floats = npt.NDArray[np.float64]
 Cuts = Mapping[str, Cut]
@@ -40,7 +40,6 @@ class Choices:
     """
 
     nest: Nest
-    plan: Plan
     groups: tuple[tuple[str, ...], ...]
     cuts: tuple[tuple[Cuts, ...], ...]
     footprints: tuple[tuple[tuple[GroupFootprint, ...], ...], ...]
@@ -50,29 +49,31 @@ class Choices:
         return prod(len(cuts) for cuts in self.cuts)
 
 
-def choices(nest: Nest, plan: Plan, cuts: Mapping[str, tuple[Cut, ...]]) -> Choices:
+def choices(footprints: Footprints, cuts: Mapping[str, tuple[Cut, ...]]) -> Choices:
     """Combine the cuts of single loops into choices of groups, fewest choices first."""
-    groups = sorted(loop_groups(nest), key=lambda g: prod(len(cuts[loop]) for loop in g))
-    combined = tuple(
-        tuple(dict(zip(g, chosen, strict=True)) for chosen in product(*(cuts[loop] for loop in g))) for g in groups
+    groups = sorted(footprints.groups, key=lambda g: prod(len(cuts[loop]) for loop in g))
+    combined = [[tuple(zip(g, chosen, strict=True)) for chosen in product(*(cuts[n] for n in g))] for g in groups]
+    positions = range(len(footprints.accesses))
+    return Choices(
+        footprints.nest,
+        tuple(groups),
+        tuple(tuple(dict(chosen) for chosen in options) for options in combined),
+        tuple(tuple(tuple(footprints.of(p, chosen) for p in positions) for chosen in options) for options in combined),
     )
-    footprints = tuple(
-        tuple(tuple(group_footprint(nest, a, g, c) for a in (*nest.inputs, nest.output)) for c in options)
-        for g, options in zip(groups, combined, strict=True)
-    )
-    return Choices(nest, plan, tuple(groups), combined, footprints)
 
 
 def smallest_tiles(chosen: Choices) -> dict[str, int]:
-    """Bits of the smallest tile of each operand; some choice has all of them at once."""
-    names = (*(feed.operand for feed in chosen.plan.feeds), chosen.plan.drain.operand)
-    accesses = (*chosen.nest.inputs, chosen.nest.output)
-    return {
-        name: chosen.nest.tensor(access.tensor).format.bits
-        * constant_elements(chosen.nest, access)
-        * prod(min(prints[position].most for prints in options) for options in chosen.footprints)
-        for position, (name, access) in enumerate(zip(names, accesses, strict=True))
-    }
+    """Bits of the smallest tile of each tensor; some choice has all of them at once."""
+    found: Counter[str] = Counter()
+    for position, access in enumerate((*chosen.nest.inputs, chosen.nest.output)):
+        least = prod(min(prints[position].most for prints in options) for options in chosen.footprints)
+        found[access.tensor] += _bits(chosen.nest, access) * least
+    return dict(found)
+
+
+def _bits(nest: Nest, access: Access) -> int:
+    """Bits of an element, times the elements in dimensions that no loop indexes."""
+    return nest.tensor(access.tensor).format.bits * constant_elements(nest, access)
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,8 @@ class Bounds:
         return low + self.constant[:, None]
 
 
-def bounds(chosen: Choices, order: TileOrder, machine: Machine, energy: Energies) -> Bounds:
-    """Write all quantities as sums of products over groups."""
-    terms = [*_transfers(chosen, order, energy), *_array(chosen, machine, energy)]
+def bounds(chosen: Choices, plan: Plan, terms: Sequence[Term], energy: Energies) -> Bounds:
+    """Sum terms up as matrices."""
     index = {name: k for k, name in enumerate(QUANTITIES)}
     weights = np.zeros((len(QUANTITIES), len(terms)))
     for k, term in enumerate(terms):
@@ -138,88 +138,85 @@ def bounds(chosen: Choices, order: TileOrder, machine: Machine, energy: Energies
     least = np.cumprod(np.concatenate([ones, [f.min(axis=1) for f in reversed(factors)]]), axis=0)[::-1]
     most = np.cumprod(np.concatenate([ones, [f.max(axis=1) for f in reversed(factors)]]), axis=0)[::-1]
     constant = np.zeros(len(QUANTITIES))
-    constant[index["energy_pj"]] = _constant_pj(chosen, energy)
+    constant[index["energy_pj"]] = _constant_pj(chosen.nest, plan, energy)
     return Bounds(constant, np.maximum(weights, 0), np.minimum(weights, 0), factors, least, most)
 
 
-def _factors(chosen: Choices, factor: Callable[[int, int], float]) -> tuple[Floats, ...]:
-    return tuple(np.array([factor(g, k) for k in range(len(cuts))], float) for g, cuts in enumerate(chosen.cuts))
+def _factors(chosen: Choices, factor: Callable[[str, Cut], float]) -> tuple[Floats, ...]:
+    """Products of a factor a loop."""
+    return tuple(
+        np.array([prod(factor(loop, cut) for loop, cut in cuts.items()) for cuts in options], float)
+        for options in chosen.cuts
+    )
 
 
 def _footprints(chosen: Choices, position: int, which: str) -> tuple[Floats, ...]:
-    return _factors(chosen, lambda g, k: getattr(chosen.footprints[g][k][position], which))
+    return tuple(
+        np.array([getattr(prints[position], which) for prints in options], float) for options in chosen.footprints
+    )
 
 
-def _repeats(chosen: Choices, loops: frozenset[str]) -> Callable[[int, int], float]:
-    return lambda g, k: prod(cut.count for loop, cut in chosen.cuts[g][k].items() if loop in loops)
-
-
-def _transfers(chosen: Choices, order: TileOrder, energy: Energies) -> Iterator[Term]:
-    """What moves between the buffer and the off-chip memory."""
+def tile_terms(chosen: Choices, energy: Energies) -> Iterator[Term]:
+    """What does not depend on order and array: room in the buffer, the first and last transfer, the number of runs."""
     nest = chosen.nest
+    yield Term((("run_cycles", 1.0),), _factors(chosen, lambda n, c: c.count))
     for position, access in enumerate((*nest.inputs, nest.output)):
-        bits = nest.tensor(access.tensor).format.bits * constant_elements(nest, access)
-        is_output = access is nest.output
-
-        total = _footprints(chosen, position, "total")
-        again = _factors(chosen, _repeats(chosen, order.moved[position]))
-        moved = tuple(t * a for t, a in zip(total, again, strict=True))
-        off_chip = energy.off_chip_pj_per_bit
-        fetch_pj = off_chip + energy.buffer_write_pj_per_bit
-        store_pj = off_chip + energy.buffer_read_pj_per_bit
-        fetches = not is_output or not nest.dense
+        bits = _bits(nest, access)
         yield Term((("tile_bits", bits),), _footprints(chosen, position, "most"))
-        if fetches:
+        if access is not nest.output or not nest.dense:
             yield Term((("end_bits", bits),), _footprints(chosen, position, "first"))
-        if not is_output:
-            yield Term((("transfer_bits", bits), ("energy_pj", bits * fetch_pj)), moved)
-            continue
-        yield Term((("end_bits", bits),), _footprints(chosen, position, "last"))
-        yield Term((("transfer_bits", 2 * bits), ("energy_pj", bits * (fetch_pj + store_pj))), moved)
-        if nest.dense:
-            yield Term((("transfer_bits", -bits), ("energy_pj", -bits * fetch_pj)), total)
+        if access is nest.output:
+            yield Term((("end_bits", bits),), _footprints(chosen, position, "last"))
+            if nest.dense:
+                # The first visit of a tile fetches nothing.
+                fetch_pj = energy.off_chip_pj_per_bit + energy.buffer_write_pj_per_bit
+                weights = (("transfer_bits", -float(bits)), ("energy_pj", -bits * fetch_pj))
+                yield Term(weights, _footprints(chosen, position, "total"))
 
 
-def _array(chosen: Choices, machine: Machine, energy: Energies) -> Iterator[Term]:
-    """What depends on the tiles inside the array: cycles around a run, and accesses that a tile's border adds."""
-    nest, plan = chosen.nest, chosen.plan
-    flow, drain = plan.dataflow, plan.drain
-    extents = nest.extents
-    steps = dict(zip(flow.order, flow.time_extents(extents), strict=True))
+def transfer_terms(chosen: Choices, order: TileOrder, energy: Energies) -> Iterator[Term]:
+    """What moves between the buffer and the off-chip memory in one order of tile loops."""
+    nest = chosen.nest
+    fetch_pj = energy.off_chip_pj_per_bit + energy.buffer_write_pj_per_bit
+    store_pj = energy.off_chip_pj_per_bit + energy.buffer_read_pj_per_bit
+    for position, (access, moved) in enumerate(zip((*nest.inputs, nest.output), order.moved, strict=True)):
+        bits = _bits(nest, access)
+        total, again = _footprints(chosen, position, "total"), _factors(chosen, _count_in(moved))
+        factors = tuple(t * a for t, a in zip(total, again, strict=True))
+        if access is nest.output:
+            yield Term((("transfer_bits", 2 * bits), ("energy_pj", bits * (fetch_pj + store_pj))), factors)
+        else:
+            yield Term((("transfer_bits", bits), ("energy_pj", bits * fetch_pj)), factors)
 
-    def over(loops: tuple[str, ...], inside: Callable[[str, Cut], float]) -> tuple[Floats, ...]:
-        """A factor a loop: ``inside`` for ``loops``, the number of tiles for all others."""
-        return _factors(
-            chosen,
-            lambda g, k: prod(inside(n, c) if n in loops else c.count for n, c in chosen.cuts[g][k].items()),
-        )
 
-    yield Term((("run_cycles", 1.0),), over((), lambda n, c: 1))
-    outer = {held: flow.order[: len(flow.order) - held] for held in (drain.held, *(f.held for f in plan.feeds))}
+def _count_in(loops: frozenset[str]) -> Callable[[str, Cut], float]:
+    return lambda n, c: c.count if n in loops else 1
+
+
+def array_terms(chosen: Choices, plan: Plan, energy: Energies) -> Iterator[Term]:
+    """Accesses of the buffer by the array: an element that stays is read once a run, links do not cross runs."""
+    nest, flow, drain = chosen.nest, plan.dataflow, plan.drain
+    steps = dict(zip(flow.order, flow.time_extents(nest.extents), strict=True))
+
+    def outside(held: int) -> frozenset[str]:
+        return frozenset(flow.order[: len(flow.order) - held])
+
+    def stepped(loops: frozenset[str]) -> tuple[Floats, ...]:
+        return _factors(chosen, lambda n, c: steps[n] if n in loops else c.count)
+
     for feed in plan.feeds:
-        bits = nest.tensor(feed.access.tensor).format.bits
-        read_pj = bits * energy.buffer_read_pj_per_bit
-        loops = outer[feed.held]
-        yield Term((("energy_pj", read_pj * len(feed.roots)),), over(loops, lambda n, c: steps[n]))
+        bits, loops = nest.tensor(feed.access.tensor).format.bits, outside(feed.held)
+        yield Term((("energy_pj", bits * energy.buffer_read_pj_per_bit * len(feed.roots)),), stepped(loops))
         saved_pj = bits * (energy.hop_pj_per_bit - energy.buffer_read_pj_per_bit)
         for times, members in _overlaps(feed, plan):
-            yield Term((("energy_pj", saved_pj * times),), over(loops, _covered(members, plan)))
-    bits = nest.tensor(drain.access.tensor).format.bits
-    loops = outer[drain.held]
-    visits = over(loops, lambda n, c: steps[n])
-    write_pj = bits * energy.buffer_write_pj_per_bit * len(drain.collectors)
-    read_pj = bits * energy.buffer_read_pj_per_bit * len(drain.collectors)
-    yield Term((("energy_pj", write_pj + read_pj),), visits)
+            yield Term((("energy_pj", saved_pj * times),), _factors(chosen, _covered(members, plan, loops)))
+    bits, loops = nest.tensor(drain.access.tensor).format.bits * len(drain.collectors), outside(drain.held)
+    read_pj, write_pj = bits * energy.buffer_read_pj_per_bit, bits * energy.buffer_write_pj_per_bit
+    yield Term((("energy_pj", read_pj + write_pj),), stepped(loops))
     if drain.start != "memory":
         # The first visit of an element starts from zero.
-        firsts = _factors(
-            chosen,
-            lambda g, k: prod(
-                (steps[n] if n in loops else c.count)
-                for n, c in chosen.cuts[g][k].items()
-                if n not in nest.reduction_loops
-            ),
-        )
+        later = frozenset(nest.reduction_loops)
+        firsts = _factors(chosen, lambda n, c: 1 if n in later else steps[n] if n in loops else c.count)
         yield Term((("energy_pj", -read_pj),), firsts)
 
 
@@ -238,7 +235,7 @@ def _overlaps(feed: Feed, plan: Plan) -> Iterator[tuple[int, tuple[Step, ...]]]:
         yield times, tuple(feed.delayed[i] for i in members)
 
 
-def _covered(members: tuple[Step, ...], plan: Plan) -> Callable[[str, Cut], float]:
+def _covered(members: tuple[Step, ...], plan: Plan, loops: frozenset[str]) -> Callable[[str, Cut], float]:
     """Time steps of one loop, over all its tiles, whose producers over all ``members`` lie in the same tile."""
     flow = plan.dataflow
     reach = {
@@ -247,15 +244,16 @@ def _covered(members: tuple[Step, ...], plan: Plan) -> Callable[[str, Cut], floa
     }
 
     def inside(loop: str, cut: Cut) -> float:
+        if loop not in loops:
+            return cut.count
         axis = flow.size(loop)
         return sum(times * max(0, -(-size // axis) - reach[loop]) for size, times in cut.kinds)
 
     return inside
 
 
-def _constant_pj(chosen: Choices, energy: Energies) -> float:
+def _constant_pj(nest: Nest, plan: Plan, energy: Energies) -> float:
     """Energy that no tiling changes: operations, and hops within a time step."""
-    nest, plan = chosen.nest, chosen.plan
     flow = plan.dataflow
     steps = prod(flow.time_extents(nest.extents))
     hops = sum(

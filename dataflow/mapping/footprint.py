@@ -107,11 +107,28 @@ class GroupFootprint:
     last: int
 
 
-def group_footprint(nest: Nest, access: Access, group: tuple[str, ...], cuts: Mapping[str, Cut]) -> GroupFootprint:
-    """What the tiles of ``group`` touch of an access, by looking at each."""
+class Footprints:
+    """What tiles of one nest touch, remembered: plans and orders ask for the same cuts again and again."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.groups = loop_groups(nest)
+        self.accesses = (*nest.inputs, nest.output)
+        self._known: dict[tuple[int, tuple[tuple[str, Cut], ...]], GroupFootprint] = {}
+
+    def of(self, position: int, cuts: tuple[tuple[str, Cut], ...]) -> GroupFootprint:
+        """Footprint of one access (inputs, then output) over the cuts of one group."""
+        key = position, cuts
+        if key not in self._known:
+            self._known[key] = group_footprint(self.nest, self.accesses[position], dict(cuts))
+        return self._known[key]
+
+
+def group_footprint(nest: Nest, access: Access, cuts: Mapping[str, Cut]) -> GroupFootprint:
+    """What the tiles of one group of loops touch of an access, by looking at each."""
     shape = nest.tensor(access.tensor).shape
-    dims = [(index, shape[k]) for k, index in enumerate(access.index) if set(index.loops) & set(group)]
-    loops = [loop for loop in group if loop in access.loops]
+    dims = [(index, shape[k]) for k, index in enumerate(access.index) if not cuts.keys().isdisjoint(index.loops)]
+    loops = [loop for loop in cuts if loop in access.loops]
     if len(loops) == 1 and len(dims) == 1 and (simple := _unclipped(*dims[0], loops[0], cuts[loops[0]])):
         return simple
     counts = [

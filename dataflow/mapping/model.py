@@ -40,7 +40,7 @@ def count(mapping: TiledMapping, machine: Machine) -> Counts:
         drained["hops"] += times * accesses.drain.spatial
     operands, first_bits, last_bits = [], 0, 0
     for name, access in (*((f.operand, f.access) for f in plan.feeds), (plan.drain.operand, nest.output)):
-        parts = [group_footprint(nest, access, group, mapping.cut) for group in loop_groups(nest)]
+        parts = [group_footprint(nest, access, {n: mapping.cut[n] for n in group}) for group in loop_groups(nest)]
         constant = constant_elements(nest, access)
         once = constant * prod(part.total for part in parts)
         moved = once * visits(mapping, access)

@@ -11,8 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.architecture import Plan
-from dataflow.mapping.bound import Bounds, Choices, Floats, bounds, choices, smallest_tiles
+from dataflow.mapping.bound import (
+    Bounds,
+    Choices,
+    Floats,
+    Term,
+    array_terms,
+    bounds,
+    choices,
+    smallest_tiles,
+    tile_terms,
+    transfer_terms,
+)
 from dataflow.mapping.counts import Cost, Counts, cost
+from dataflow.mapping.footprint import Cut, Footprints
 from dataflow.mapping.machine import Machine, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
@@ -116,6 +128,7 @@ def best_mapping(
 class _Branch:
     """One plan, one order and one kind of buffering; ``root`` is the bound over all of it."""
 
+    plan: Plan
     chosen: Choices
     order: TileOrder
     bounds: Bounds
@@ -153,7 +166,9 @@ class _Search:
     def __init__(self, nest: Nest, machine: Machine, objective: Objective, cuts: Cuts) -> None:
         self.nest, self.machine, self.objective, self.cuts = nest, machine, objective, cuts
         self.energy = energies(machine, nest)
+        self.footprints = Footprints(nest)
         self.branches: list[_Branch] = []
+        self.tilings: dict[tuple[tuple[Cut, ...], ...], tuple[Choices, list[Term], list[list[Term]]]] = {}
         self.best: tuple[TiledMapping, Counts, Cost] | None = None
         self.score = (inf, inf)
         self.pruned = inf
@@ -163,13 +178,19 @@ class _Search:
         """Add the mappings of one plan; says why, where none of them fits."""
         flow = plan.dataflow
         cuts = {loop.name: self.cuts(loop.extent, flow.size(loop.name)) for loop in self.nest.loops}
-        chosen = choices(self.nest, plan, cuts)
+        key = tuple(cuts.values())
+        if key not in self.tilings:
+            chosen = choices(self.footprints, cuts)
+            orders = [[*transfer_terms(chosen, order, self.energy)] for order in tile_orders(self.nest)]
+            self.tilings[key] = chosen, [*tile_terms(chosen, self.energy)], orders
+        chosen, tiles, orders = self.tilings[key]
+        array = [*array_terms(chosen, plan, self.energy)]
         self.mappings += 2 * chosen.tilings * factorial(sum(len(c) > 1 for c in cuts.values()))
-        for order in tile_orders(self.nest):
-            made = bounds(chosen, order, self.machine, self.energy)
+        for order, transfers in zip(tile_orders(self.nest), orders, strict=True):
+            made = bounds(chosen, plan, [*tiles, *transfers, *array], self.energy)
             low = made.at(np.ones((made.least.shape[1], 1)), 0)
             for double_buffered in (True, False):
-                branch = _Branch(chosen, order, made, double_buffered, (0.0, 0.0))
+                branch = _Branch(plan, chosen, order, made, double_buffered, (0.0, 0.0))
                 primary, secondary, fits = self._scores(branch, low)
                 if fits[0]:
                     self.branches.append(replace(branch, root=(primary[0], secondary[0])))
@@ -185,9 +206,7 @@ class _Search:
     def run(self) -> Found:
         """Search all branches, the most promising first."""
         self.branches.sort(key=lambda branch: branch.root)
-        for branch in self.branches:
-            if self._better(*branch.root):
-                self._dive(branch)
+        self._dive(self.branches[0])
         for branch in self.branches:
             self._explore(branch)
         assert self.best is not None
@@ -205,7 +224,7 @@ class _Search:
     def _scores(self, branch: _Branch, low: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         """Bounds on the objective, and which rows may fit into the buffer."""
         tile_bits, runs, end_bits, transfer_bits, energy_pj = low
-        flow, machine = branch.chosen.plan.dataflow, self.machine
+        flow, machine = branch.plan.dataflow, self.machine
         steps = prod(flow.time_extents(self.nest.extents))
         array = steps + runs * (flow.most_skew_cycles + machine.timing.write_cycles)
         bits_per_cycle = 8 * machine.bandwidth_bytes_per_cycle
@@ -281,7 +300,7 @@ class _Search:
         }
         return TiledMapping(
             self.nest,
-            branch.chosen.plan,
+            branch.plan,
             tuple((loop, cuts[loop]) for loop in self.nest.loop_names),
             branch.order.order,
             branch.double_buffered,
