@@ -13,6 +13,7 @@ from brickwork.files import check_writable
 from brickwork.generate_command import generate_
 from brickwork.show_command import show
 from brickwork.simulate_command import report, simulate_
+from brickwork.synth_command import synth
 
 app = typer.Typer(
     help="Turn a tensor workload into a verified spatial accelerator, GPU kernels, and a decision.",
@@ -61,6 +62,7 @@ app.command()(show)
 app.command("generate")(generate_)
 app.command("simulate")(simulate_)
 app.command()(report)
+app.command()(synth)
 
 
 @app.command()
