@@ -23,6 +23,7 @@ PASS_TEXT = {
     "lowering": "links, ports and banks as primitives, all wires as wide as the output",
     "infer_widths": "every wire as narrow as exactness allows",
     "balance_reductions": "adder chains become balanced trees",
+    "clean_up": "what is constant, there twice or passed on unchanged is not built",
     "match_delays": "registers so that operands meet, by linear programming (before: as early as possible)",
 }
 

@@ -143,6 +143,6 @@ def test_statistics_of_every_pass() -> None:
     design = design_of(build(nest, Dataflow.of(nest, {"k": 8, "n": 4}, skew=(0, 0))))
     names = [s.name for s in design.netlist.statistics]
     bits = [s.register_bits for s in design.netlist.statistics]
-    assert names == ["lowering", "infer_widths", "balance_reductions", "match_delays"]
+    assert names == ["lowering", "infer_widths", "balance_reductions", "clean_up", "match_delays"]
     assert bits == sorted(bits, reverse=True)
     assert bits[-1] < bits[0]

@@ -173,7 +173,7 @@ CASES = (
     Case(
         "stationary-register-loaded-too-late",
         STAYING,
-        nodes(values(lambda v: Last(v.level) if isinstance(v, Zero) else v), "I_load"),
+        nodes(arc("load", later), "I_in"),
     ),
     Case(
         "written-before-the-last-step",
