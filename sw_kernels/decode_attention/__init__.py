@@ -1,0 +1,1 @@
+"""Attention of one new token a sequence over keys and values that lie in pages."""
