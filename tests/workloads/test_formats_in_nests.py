@@ -135,6 +135,41 @@ def test_nvfp4_gemm_is_the_block_scaled_product(seed: int) -> None:
         np.testing.assert_array_equal(run_points(nest, arrays), matmul(*unscaled, encoding))
 
 
+@pytest.mark.parametrize("name", ["nvfp4", "mxfp4", "mxfp8_e4m3", "mxfp8_e5m2", "int4_g32", "int4_g64"])
+def test_extreme_blocks(name: str) -> None:
+    number_format = BLOCK_FORMATS[name]
+    block, rng = number_format.block, np.random.default_rng(4)
+    # A block of zeros, the largest and the smallest numbers of a wide range, and two blocks that cancel.
+    values = np.repeat(rng.standard_normal((3, 1, block)), 5, axis=1)
+    values[:, 0] = 0
+    values[:, 1] *= 2.0**14
+    values[:, 2] *= 2.0**-14
+    other = values[:2].copy()
+    other[:, 4] = -values[:2, 3]
+    a, b = (quantize(array.reshape(len(array), -1), number_format) for array in (values, other))
+    nest = load(
+        {"int4_g32": "int4_group_gemm:group=32,", "int4_g64": "int4_group_gemm:group=64,"}.get(
+            name, f"{name.partition('_')[0]}_gemm:"
+        )
+        + f"m=3,n=2,k={5 * block}"
+    ).nest
+    if name == "mxfp8_e5m2":
+        nest = replace(
+            nest, tensors=tuple(replace(t, format=FORMATS["e5m2"]) if t.name in "AB" else t for t in nest.tensors)
+        )
+    arrays = {
+        "A": a.elements.reshape(3, 5, block),
+        "SA": a.scales,
+        "B": b.elements.reshape(2, 5, block),
+        "SB": b.scales,
+    }
+    wide = [replace(t, tensor_scale=F(1)).dequantized().astype(np.float64) for t in (a, b)]
+    product, size = wide[0] @ wide[1].T, np.abs(wide[0]) @ np.abs(wide[1]).T
+    for found in (run(nest, arrays), run_points(nest, arrays)):
+        assert (np.abs(found - product) <= 1e-6 * size).all()
+    assert not a.dequantized()[:, :block].any()
+
+
 def test_nvfp4_layer_rounds_once_with_its_tensor_scales() -> None:
     rng = np.random.default_rng(2)
     a, b = (quantize(rng.standard_normal((rows, 64)) * 1e-3, NVFP4) for rows in (4, 6))
