@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_fusion import CHANNELS, DEPTHWISE, MTTKRP, OUTPUT, WEIGHT, WINDOW, Member, accelerator_of, jobs_of
+from test_fused_designs import CHANNELS, DEPTHWISE, MTTKRP, OUTPUT, WEIGHT, WINDOW, Member, accelerator_of, jobs_of
 
 import hw.kinds
 from hw.accelerator import Accelerator
