@@ -1,12 +1,13 @@
 """Tiles, their order and the dataflow of one nest on one machine: exact counts, and the best choice with its proof."""
 
-from dataflow.mapping.arrays import every_plan
+from dataflow.mapping.arrays import every_dataflow
 from dataflow.mapping.counts import Cost, Counts, OperandCounts, cost
 from dataflow.mapping.footprint import Cut
 from dataflow.mapping.machine import Energies, Machine, MachineError, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
-from dataflow.mapping.search import OBJECTIVES, Certificate, Found, Objective, best_mapping
+from dataflow.mapping.objective import OBJECTIVES, Certificate, Found, Objective
+from dataflow.mapping.search import best_mapping
 from dataflow.mapping.walk import walk
 
 __all__ = [
@@ -27,6 +28,6 @@ __all__ = [
     "cost",
     "count",
     "energies",
-    "every_plan",
+    "every_dataflow",
     "walk",
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import permutations
 
-from dataflow.architecture import Plan, build
-from dataflow.dataflow import Dataflow, DataflowError
+from dataflow.dataflow import Dataflow
 from dataflow.mapping.mapping import MappingError
 from workloads.nest import Nest
 
 
-def every_plan(nest: Nest, shape: tuple[int, ...], spaces: Iterable[tuple[str, ...]] | None = None) -> tuple[Plan, ...]:
-    """Plans for a systolic array of ``shape`` whose axes take any loops and which keeps any one operand in place.
+def every_dataflow(
+    nest: Nest, shape: tuple[int, ...], spaces: tuple[tuple[str, ...], ...] | None = None
+) -> tuple[Dataflow, ...]:
+    """Dataflows of a systolic array of ``shape`` whose axes take any loops and which keeps any one operand in place.
 
     Parameters
     ----------
@@ -22,38 +23,26 @@ def every_plan(nest: Nest, shape: tuple[int, ...], spaces: Iterable[tuple[str, .
     Raises
     ------
     MappingError
-        No dataflow of this shape can be built; gives the reason for each.
+        The nest has no loop of more than one iteration.
     """
-    plans: list[Plan] = []
-    faults: list[str] = []
-    for dataflow in _dataflows(nest, shape, tuple(spaces) if spaces is not None else None):
-        try:
-            plans += build(nest, dataflow).plans
-        except DataflowError as error:
-            faults += error.faults
-    if not plans:
-        reasons = tuple(dict.fromkeys(faults)) or (
-            f"an array of {' x '.join(map(str, shape))} needs {len(shape)} loops of more than one iteration",
-        )
-        raise MappingError(nest.name, reasons)
-    return tuple(plans)
-
-
-def _dataflows(nest: Nest, shape: tuple[int, ...], spaces: tuple[tuple[str, ...], ...] | None) -> Iterator[Dataflow]:
     moving = [loop.name for loop in nest.loops if loop.extent > 1]
+    if not moving:
+        raise MappingError(nest.name, ("no loop has more than one iteration, so there is nothing to run in parallel",))
     if spaces is None:
-        axes = min(len(shape), len(moving))
-        spaces = tuple(permutations(moving, axes))
+        spaces = tuple(permutations(moving, min(len(shape), len(moving))))
         if len(set(shape)) == 1:
             # A square array turned round is the same array.
-            spaces = tuple(s for s in spaces if [moving.index(n) for n in s] == sorted(moving.index(n) for n in s))
-    for space in spaces:
-        sizes = {loop: min(size, nest.extents[loop]) for loop, size in zip(space, shape, strict=False)}
-        seen = set()
-        for access in nest.accesses:
-            order = tuple(n for n in nest.loop_names if n in access.loops) + tuple(
-                n for n in nest.loop_names if n not in access.loops
-            )
-            if order not in seen:
-                seen.add(order)
-                yield Dataflow.of(nest, sizes, order=order, name=f"{'_'.join(space)}_keeps_{access.tensor}")
+            spaces = tuple(s for s in spaces if list(s) == sorted(s, key=moving.index))
+    return tuple(flow for space in spaces for flow in _keeping(nest, shape, space))
+
+
+def _keeping(nest: Nest, shape: tuple[int, ...], space: tuple[str, ...]) -> Iterator[Dataflow]:
+    """One dataflow for each operand that may stay in place, its other loops innermost."""
+    sizes = {loop: min(size, nest.extents[loop]) for loop, size in zip(space, shape, strict=False)}
+    seen = set()
+    for access in nest.accesses:
+        outer = tuple(n for n in nest.loop_names if n in access.loops)
+        order = outer + tuple(n for n in nest.loop_names if n not in outer)
+        if order not in seen:
+            seen.add(order)
+            yield Dataflow.of(nest, sizes, order=order, name=f"{'_'.join(space)}_keeps_{access.tensor}")

@@ -98,21 +98,21 @@ class Bounds:
 
     Attributes
     ----------
-    constant : array (quantity,)
-    positive, negative : array (quantity, term)
-        Weights by sign.
+    constant : array (quantity, 1)
+    weights : tuple of array (quantity, term)
+        For each number of groups that are chosen: weights of the products so far, times the least factors (the
+        greatest, where a weight is negative) of the groups that are not.
     factors : tuple of array (term, choice)
         One array a group.
-    least, most : array (group + 1, term)
-        Products of the extreme factors of this group and all later ones.
     """
 
     constant: Floats
-    positive: Floats
-    negative: Floats
+    weights: tuple[Floats, ...]
     factors: tuple[Floats, ...]
-    least: Floats
-    most: Floats
+
+    @property
+    def terms(self) -> int:
+        return len(self.weights[0].T)
 
     def at(self, products: Floats, group: int) -> Floats:
         """Lower bounds (quantity, row) where factors of the groups before ``group`` are multiplied in.
@@ -120,26 +120,29 @@ class Bounds:
         Exact once all groups are, but for idle cycles of spilled sums and for links that the control skew switches off
         at small sizes, which only add.
         """
-        low: Floats = self.positive @ (products * self.least[group][:, None])
-        if self.negative.any():
-            low += self.negative @ (products * self.most[group][:, None])
-        return low + self.constant[:, None]
+        low: Floats = self.weights[group] @ products
+        low += self.constant
+        return low
 
 
 def bounds(chosen: Choices, plan: Plan, terms: Sequence[Term], energy: Energies) -> Bounds:
     """Sum terms up as matrices."""
     index = {name: k for k, name in enumerate(QUANTITIES)}
-    weights = np.zeros((len(QUANTITIES), len(terms)))
-    for k, term in enumerate(terms):
+    # Terms of equal factors are one term: half of them, for most arrays.
+    rows = np.array([np.concatenate(term.factors) for term in terms])
+    distinct, row_of = np.unique(rows, axis=0, return_inverse=True)
+    total = np.zeros((len(QUANTITIES), len(distinct)))
+    for row, term in zip(row_of.ravel(), terms, strict=True):
         for name, weight in term.weights:
-            weights[index[name], k] += weight
-    factors = tuple(np.array([term.factors[g] for term in terms]) for g in range(len(chosen.groups)))
-    ones = np.ones((1, len(terms)))
-    least = np.cumprod(np.concatenate([ones, [f.min(axis=1) for f in reversed(factors)]]), axis=0)[::-1]
-    most = np.cumprod(np.concatenate([ones, [f.max(axis=1) for f in reversed(factors)]]), axis=0)[::-1]
-    constant = np.zeros(len(QUANTITIES))
+            total[index[name], row] += weight
+    factors = np.split(distinct, np.cumsum([len(options) for options in chosen.cuts])[:-1], axis=1)
+    weights = [total]
+    for factor in reversed(factors):
+        extreme = np.where(weights[0] > 0, factor.min(axis=1), factor.max(axis=1))
+        weights.insert(0, weights[0] * extreme)
+    constant = np.zeros((len(QUANTITIES), 1))
     constant[index["energy_pj"]] = _constant_pj(chosen.nest, plan, energy)
-    return Bounds(constant, np.maximum(weights, 0), np.minimum(weights, 0), factors, least, most)
+    return Bounds(constant, tuple(weights), tuple(factors))
 
 
 def _factors(chosen: Choices, factor: Callable[[str, Cut], float]) -> tuple[Floats, ...]:

@@ -158,3 +158,25 @@ def constant_elements(nest: Nest, access: Access) -> int:
     shape = nest.tensor(access.tensor).shape
     dims = [(index, shape[k]) for k, index in enumerate(access.index) if not index.loops]
     return _elements(dims, {}, {})
+
+
+def least_elements(nest: Nest, access: Access) -> int:
+    """A number of elements that the nest uses at least, so that every mapping moves as many.
+
+    In each group of loops one loop runs along one dimension and the others stand still; groups are independent. Where a
+    group indexes several dimensions of a padded tensor, that line may lie in the padding: nothing is said then.
+    """
+    tensor = nest.tensor(access.tensor)
+    total = constant_elements(nest, access)
+    still, alone = dict.fromkeys(nest.loop_names, 0), dict.fromkeys(nest.loop_names, 1)
+    for group in loop_groups(nest):
+        dims = [k for k, index in enumerate(access.index) if not set(group).isdisjoint(index.loops)]
+        if len(dims) > 1 and tensor.padded:
+            return 0
+        reached = [
+            touched(access.index[k], still, {**alone, loop: nest.extents[loop]}, tensor.shape[k])
+            for k in dims
+            for loop in access.index[k].loops
+        ]
+        total *= max(reached, default=1)
+    return total
