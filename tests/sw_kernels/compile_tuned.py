@@ -19,6 +19,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from sw_kernels.decode_attention.kernel import decode
+from sw_kernels.rms_norm.kernel import rms_norm
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,18 @@ BUILDS = {
         decode, ATTENTION_TYPES, {"GROUP": group, "ROWS": 16, "D": 128, "PAGE": 64, "BN": 64, "STAGES": 3}
     )
     for group in (4, 7)
+}
+NORM_TYPES = {
+    **dict.fromkeys(("x", "weight", "residual", "out"), "*bf16"),
+    **dict.fromkeys(("N", "stride"), "i32"),
+    **dict.fromkeys(("epsilon", "sigma"), "fp32"),
+    "seed": "i64",
+}
+BUILDS |= {
+    f"rms-norm{'-noise' if noise else ''}": Build(
+        rms_norm, NORM_TYPES, {"BLOCK": 4096, "RESIDUAL": True, "NOISE": noise}, 8, frozenset(("N", "stride"))
+    )
+    for noise in (False, True)
 }
 
 if __name__ == "__main__":

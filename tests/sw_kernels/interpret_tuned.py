@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 os.environ["TRITON_INTERPRET"] = "1"
 
 import attention_cases
+import norm_cases
 import torch
+
+FAMILIES: dict[str, Any] = {"attention": attention_cases, "norm": norm_cases}
 
 if __name__ == "__main__":
     # The interpreter computes wrongly with bf16.
     types = {"fp32": torch.float32, "fp16": torch.float16}
-    print(
-        json.dumps(
-            {
-                f"attention-{case.id}-{name}": attention_cases.compared(case, dtype)
-                for case in attention_cases.CASES
-                for name, dtype in types.items()
-            }
-        )
-    )
+    rows = {
+        f"{family}-{case.id}-{name}": cases.compared(case, dtype)
+        for family, cases in FAMILIES.items()
+        for case in cases.CASES
+        for name, dtype in types.items()
+    }
+    print(json.dumps(rows))

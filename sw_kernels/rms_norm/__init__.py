@@ -1,0 +1,1 @@
+"""Root-mean-square normalisation, with the residual sum before it and adaptive noise on its weights."""
