@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from designs import random_design
-from test_fusion import OUTPUT, SPILLED, accelerator_of, jobs_of
+from test_fused_designs import OUTPUT, SPILLED, accelerator_of, jobs_of
 
 from dataflow import Dataflow, build
 from dataflow.architecture import Architecture
