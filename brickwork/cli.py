@@ -11,6 +11,7 @@ from brickwork import console
 from brickwork.arguments import SIMULATORS, FolderOption, JsonOption
 from brickwork.files import check_writable
 from brickwork.generate_command import generate_
+from brickwork.map_command import map_
 from brickwork.show_command import show
 from brickwork.simulate_command import report, simulate_
 from brickwork.synth_command import synth
@@ -63,6 +64,7 @@ app.command("generate")(generate_)
 app.command("simulate")(simulate_)
 app.command()(report)
 app.command()(synth)
+app.command("map")(map_)
 
 
 @app.command()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from dataflow.dataflow import Dataflow
-from dataflow.mapping.mapping import MappingError
 from workloads.nest import Nest
 
 
@@ -19,15 +18,8 @@ def every_dataflow(
     ----------
     spaces
         Loops for the axes, one tuple a choice; every choice of loops with more than one iteration when left out.
-
-    Raises
-    ------
-    MappingError
-        The nest has no loop of more than one iteration.
     """
-    moving = [loop.name for loop in nest.loops if loop.extent > 1]
-    if not moving:
-        raise MappingError(nest.name, ("no loop has more than one iteration, so there is nothing to run in parallel",))
+    moving = [loop.name for loop in nest.loops if loop.extent > 1] or [nest.loop_names[0]]
     if spaces is None:
         spaces = tuple(permutations(moving, min(len(shape), len(moving))))
         if len(set(shape)) == 1:

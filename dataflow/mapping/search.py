@@ -66,7 +66,7 @@ def best_mapping(
     search = _Search(nest, machine, objective, cuts)
     search.run(arrays)
     if search.best is None:
-        raise MappingError(nest.name, tuple(dict.fromkeys(search.faults)))
+        raise MappingError(nest.name, search.reasons())
     certificate = Certificate(
         value=search.score[0],
         lower_bound=min(search.score[0], search.closed),
@@ -126,6 +126,7 @@ class _Search:
         self.score = (inf, inf)
         self.closed = inf
         self.faults: list[str] = []
+        self.too_large: list[tuple[int, str]] = []
         self.mappings = self.bounded = self.evaluated = 0
 
     def run(self, arrays: Sequence[Plan | Dataflow]) -> None:
@@ -148,6 +149,18 @@ class _Search:
             for branch, bound in self._branches(item):
                 heappush(heap, (bound, number, branch))
                 number += 1
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why nothing was found, one sentence a constraint."""
+        faults = tuple(dict.fromkeys(self.faults))
+        if not self.too_large:
+            return faults
+        least_bytes, where = min(self.too_large, key=lambda need: need[0])
+        return (
+            *faults,
+            f"the buffer of {self.machine.buffer_bytes} bytes excludes every mapping: "
+            f"the smallest tiles need {least_bytes} bytes {where}",
+        )
 
     def _least_costs(self) -> tuple[float, float]:
         """Off-chip cycles and energy that any mapping on any array needs: each element moves once."""
@@ -193,10 +206,7 @@ class _Search:
         if not found:
             smallest = smallest_tiles(chosen)
             parts = ", ".join(f"{tensor} {ceil(bits / 8)}" for tensor, bits in smallest.items())
-            self.faults.append(
-                f"the buffer of {self.machine.buffer_bytes} bytes excludes every mapping on dataflow {flow.name!r}: "
-                f"the smallest tiles need {ceil(sum(smallest.values()) / 8)} bytes ({parts})"
-            )
+            self.too_large.append((ceil(sum(smallest.values()) / 8), f"on dataflow {flow.name!r} ({parts})"))
         return found
 
     def _better(self, primary: Any, secondary: Any) -> Any:

@@ -98,8 +98,8 @@ def test_no_mapping_fits() -> None:
     with pytest.raises(MappingError) as caught:
         best_mapping(nest, Machine(1000, 1.0), plans)
     assert str(caught.value) == (
-        "nest 'gemm': the buffer of 1000 bytes excludes every mapping on dataflow 'm_n': the smallest tiles need "
-        "1056 bytes (A 16, B 16, O 1024)"
+        "nest 'gemm': the buffer of 1000 bytes excludes every mapping: the smallest tiles need 1056 bytes on "
+        "dataflow 'm_n' (A 16, B 16, O 1024)"
     )
 
 

@@ -1,0 +1,45 @@
+"""The array part of a mapping in RTL: the hardware of its tiles takes the cycles that the model counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from dataflow import build
+from dataflow.mapping import Machine, Objective, best_mapping, count, every_dataflow
+from hw import generate
+from sim import simulate
+from workloads.interpreter import random_inputs
+from workloads.spec import load
+
+
+@dataclass(frozen=True)
+class Case:
+    id: str
+    spec: str
+    shape: tuple[int, ...]
+    buffer_bytes: int
+    objective: Objective
+    runs: int
+
+
+CASES = [
+    Case("uneven-tiles-of-all-loops", "gemm:m=20,n=12,k=30", (4, 4), 200, "cycles", 120),
+    Case("one-buffer-tiles-of-single-rows", "gemm:m=9,n=10,k=33", (3, 4), 260, "energy", 18),
+    Case("halos", "conv2d:oc=6,ic=5,h=9,w=8", (3, 4), 600, "energy-delay", 24),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_simulated_cycles_are_counted_cycles(case: Case) -> None:
+    nest = load(case.spec).nest
+    machine = Machine(case.buffer_bytes, 4.0)
+    mapping = best_mapping(nest, machine, every_dataflow(nest, case.shape), objective=case.objective).mapping
+    assert mapping.runs == case.runs
+    accelerator = generate(build(nest, mapping.dataflow))
+    result = simulate(accelerator, nest, random_inputs(nest, seed=1), simulator="icarus")
+    assert result.matches
+    exact = replace(machine, timing=accelerator.design.timings[0])
+    assert result.simulated_cycles == count(mapping, exact).array_cycles
+    assert len(result.runs) == mapping.runs
