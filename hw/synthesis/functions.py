@@ -1,4 +1,4 @@
-"""Logic functions as Liberty writes them, evaluated on whole words of bits at a time."""
+"""Logic functions as Liberty writes them, evaluated on arrays of bits at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Value = TypeVar("Value", int, npt.NDArray[np.uint64])
+Value = TypeVar("Value", int, npt.NDArray[np.bool_])
 # A name, or an operator with its operands.
 Function = str | tuple["Function", ...]
 

@@ -95,7 +95,8 @@ def _module(name: str, written: Mapping[str, Any]) -> GateModule:
         name,
         ports["input"],
         ports["output"],
-        {n: tuple(wire["bits"]) for n, wire in written["netnames"].items() if not wire["hide_name"]},
+        # Yosys keeps the backslash of names that look like its own.
+        {n.removeprefix("\\"): tuple(w["bits"]) for n, w in written["netnames"].items() if not w["hide_name"]},
         tuple(
             Instance(n, cell["type"], {pin: tuple(bits) for pin, bits in cell["connections"].items()})
             for n, cell in written["cells"].items()
