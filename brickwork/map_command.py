@@ -50,6 +50,9 @@ def map_(
         str | None, typer.Option(help="off-chip memory of the technology; its first one when left out")
     ] = None,
     objective: Annotated[str, typer.Option(help="cycles, energy or energy-delay")] = "energy-delay",
+    result_bits: Annotated[
+        int | None, typer.Option(help="width of finished sums off chip, where post-processing narrows them")
+    ] = None,
     number_format: Annotated[
         str | None, typer.Option("--format", help="number format of a network's inputs, as int8")
     ] = None,
@@ -76,6 +79,7 @@ def map_(
             technology=known,
             off_chip=off_chip or known.off_chip_pj_per_bit[0][0],
             clock_ghz=clock,
+            result_bits=result_bits,
         )
         spaces = tuple(tuple(loop.strip() for loop in text.split(",")) for text in axes or ())
         if spec.partition(":")[0] in network_names():
@@ -184,7 +188,7 @@ def nest_facts(spec: str, found: Found, machine: Machine, units: int, seconds: f
                 "name": o.name,
                 "tile_bytes": o.bits * o.tile / 8,
                 "fetched_bytes": o.bits * o.fetched / 8,
-                "stored_bytes": o.bits * o.stored / 8,
+                "stored_bytes": (o.transfer_bits - o.bits * o.fetched) / 8,
                 "buffer_reads": o.reads,
                 "buffer_writes": o.writes,
                 "hops": o.hops,
@@ -293,7 +297,8 @@ def _print_nest(spec: str, found: Found, machine: Machine, units: int, seconds: 
         style="bold",
     )
     for o in counts.operands:
-        moved = (f"{o.bits * n / 8:,.0f}" for n in (o.tile, o.fetched, o.stored))
+        fetched_bits = o.bits * o.fetched
+        moved = (f"{n / 8:,.0f}" for n in (o.bits * o.tile, fetched_bits, o.transfer_bits - fetched_bits))
         say(line.format(o.name, *moved, f"{o.reads:,}", f"{o.writes:,}"), markup=False)
     proof = "proven: no mapping is better" if certificate.proven else "not proven"
     say(

@@ -159,21 +159,25 @@ def _footprints(chosen: Choices, position: int, which: str) -> tuple[Floats, ...
     )
 
 
-def tile_terms(chosen: Choices, energy: Energies) -> Iterator[Term]:
-    """What does not depend on order and array: room in the buffer, the first and last transfer, the number of runs."""
+def tile_terms(chosen: Choices, energy: Energies, narrow: int) -> Iterator[Term]:
+    """What does not depend on order and array: room in the buffer, the first and last transfer, the number of runs.
+
+    ``narrow`` is the width of a finished sum.
+    """
     nest = chosen.nest
     yield Term((("run_cycles", 1.0),), _factors(chosen, lambda n, c: c.count))
     for position, access in enumerate((*nest.inputs, nest.output)):
-        bits = _bits(nest, access)
+        bits, element = _bits(nest, access), nest.tensor(access.tensor).format.bits
         yield Term((("tile_bits", bits),), _footprints(chosen, position, "most"))
         if access is not nest.output or not nest.dense:
             yield Term((("end_bits", bits),), _footprints(chosen, position, "first"))
         if access is nest.output:
-            yield Term((("end_bits", bits),), _footprints(chosen, position, "last"))
+            yield Term((("end_bits", bits * narrow / element),), _footprints(chosen, position, "last"))
             if nest.dense:
-                # The first visit of a tile fetches nothing.
-                fetch_pj = energy.off_chip_pj_per_bit + energy.buffer_write_pj_per_bit
-                weights = (("transfer_bits", -float(bits)), ("energy_pj", -bits * fetch_pj))
+                # The first visit of a tile fetches nothing, the last one stores narrow sums.
+                saved = bits * (2 - narrow / element)
+                saved_pj = saved * energy.off_chip_pj_per_bit + bits * energy.buffer_write_pj_per_bit
+                weights = (("transfer_bits", -saved), ("energy_pj", -saved_pj))
                 yield Term(weights, _footprints(chosen, position, "total"))
 
 

@@ -22,6 +22,8 @@ class OperandCounts:
         Elements that the buffer must hold at a time, one copy.
     fetched, stored : int
         Moved from and to the off-chip memory.
+    finished, finished_bits : int
+        Those of the stored elements that are stored for the last time, and their width.
     reads, writes : int
         Of the buffer, by the array.
     hops : int
@@ -33,9 +35,16 @@ class OperandCounts:
     tile: int
     fetched: int
     stored: int
+    finished: int
+    finished_bits: int
     reads: int
     writes: int
     hops: int
+
+    @property
+    def transfer_bits(self) -> int:
+        """Moved between buffer and off-chip memory."""
+        return self.bits * (self.fetched + self.stored - self.finished) + self.finished_bits * self.finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Counts:
     @property
     def transfer_bits(self) -> int:
         """Moved between buffer and off-chip memory."""
-        return sum(o.bits * (o.fetched + o.stored) for o in self.operands)
+        return sum(o.transfer_bits for o in self.operands)
 
     @property
     def tile_bits(self) -> int:

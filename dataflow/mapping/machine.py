@@ -42,6 +42,9 @@ class Machine:
         Off-chip memory, one of the technology's.
     clock_ghz : float
         Turns cycles into time; nothing else depends on it.
+    result_bits : int or None
+        Width of a finished sum in off-chip memory, where post-processing narrows it; the output's own when None.
+        Sums that are not finished move at full width.
     """
 
     buffer_bytes: int
@@ -51,6 +54,7 @@ class Machine:
     technology: Technology = field(default_factory=lambda: technology_named("7nm"))
     off_chip: str = "hbm2"
     clock_ghz: float = 1.0
+    result_bits: int | None = None
 
     def __post_init__(self) -> None:
         if faults := tuple(_faults(self)):
@@ -67,6 +71,15 @@ class Energies:
     buffer_read_pj_per_bit: float
     buffer_write_pj_per_bit: float
     off_chip_pj_per_bit: float
+
+
+def result_bits(machine: Machine, nest: Nest) -> int:
+    """Bits of an output element that is stored for the last time.
+
+    Where tiles of the output overlap or have holes, no store is known to be the last one, and all are of full width.
+    """
+    bits = nest.tensor(nest.output.tensor).format.bits
+    return bits if machine.result_bits is None or not nest.dense else min(bits, machine.result_bits)
 
 
 def energies(machine: Machine, nest: Nest) -> Energies:
@@ -93,3 +106,5 @@ def _faults(machine: Machine) -> Iterator[str]:
         yield f"the off-chip latency must be 0 or more cycles, not {machine.latency_cycles}"
     if not machine.clock_ghz > 0:
         yield f"the clock must be more than 0 GHz, not {machine.clock_ghz:g}"
+    if machine.result_bits is not None and machine.result_bits < 1:
+        yield f"a finished sum must have at least 1 bit, not {machine.result_bits}"

@@ -10,7 +10,7 @@ from dataflow.accesses import count_accesses
 from dataflow.cycles import count_cycles
 from dataflow.mapping.counts import Counts, OperandCounts
 from dataflow.mapping.footprint import constant_elements, group_footprint, loop_groups
-from dataflow.mapping.machine import Machine
+from dataflow.mapping.machine import Machine, result_bits
 from dataflow.mapping.mapping import TiledMapping
 from workloads.nest import Access
 
@@ -50,7 +50,7 @@ def count(mapping: TiledMapping, machine: Machine) -> Counts:
         bits = nest.tensor(access.tensor).format.bits
         is_output = access is nest.output
         if is_output:
-            last_bits = last * bits
+            last_bits = last * result_bits(machine, nest)
         if not is_output or not nest.dense:
             first_bits += first * bits
         operands.append(
@@ -60,6 +60,8 @@ def count(mapping: TiledMapping, machine: Machine) -> Counts:
                 tile=tile,
                 fetched=moved if not is_output or not nest.dense else moved - once,
                 stored=moved if is_output else 0,
+                finished=once if is_output and nest.dense else 0,
+                finished_bits=result_bits(machine, nest) if is_output else bits,
                 **totals[name],
             )
         )

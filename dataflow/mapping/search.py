@@ -27,11 +27,11 @@ from dataflow.mapping.bound import (
 )
 from dataflow.mapping.counts import Cost, Counts, cost
 from dataflow.mapping.footprint import Cut, Footprints, least_elements
-from dataflow.mapping.machine import Machine, energies
+from dataflow.mapping.machine import Machine, energies, result_bits
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
 from dataflow.mapping.objective import ROUNDING, Certificate, Found, Objective, score
-from dataflow.mapping.space import Cuts, TileOrder, even_cuts, tile_orders
+from dataflow.mapping.space import Cuts, TileOrder, even_cuts, served_cuts, tile_orders
 from workloads.nest import Nest
 
 _BEAM = 256
@@ -55,6 +55,8 @@ def best_mapping(
 
     Parameters
     ----------
+    arrays
+        A dataflow is hardware that can still be made to fit the tiles; a plan is hardware that exists, with its limits.
     cuts
         Tiles to choose from: `even_cuts`, or `all_cuts` for every tile size.
 
@@ -167,9 +169,11 @@ class _Search:
         nest, energy = self.nest, self.energy
         bits = [nest.tensor(a.tensor).format.bits * least_elements(nest, a) for a in (*nest.inputs, nest.output)]
         fetched, stored = sum(bits[:-1]), bits[-1]
-        pj = nest.points * energy.operation_pj + (fetched + stored) * energy.off_chip_pj_per_bit
+        width = nest.tensor(nest.output.tensor).format.bits
+        moved = fetched + stored * result_bits(self.machine, nest) / width
+        pj = nest.points * energy.operation_pj + moved * energy.off_chip_pj_per_bit
         pj += fetched * energy.buffer_write_pj_per_bit + stored * energy.buffer_read_pj_per_bit
-        cycles = (fetched + stored) / (8 * self.machine.bandwidth_bytes_per_cycle)
+        cycles = moved / (8 * self.machine.bandwidth_bytes_per_cycle)
         return cycles * (1 - ROUNDING), pj * (1 - ROUNDING)
 
     def _root(self, array: Plan | Dataflow, transfer_cycles: float, energy_pj: float) -> tuple[float, float]:
@@ -186,11 +190,20 @@ class _Search:
             return []
         flow = plan.dataflow
         cuts = {loop.name: self.cuts(loop.extent, flow.size(loop.name)) for loop in self.nest.loops}
+        if isinstance(array, Plan):
+            cuts, faults = served_cuts(array, self.nest, cuts)
+            if faults:
+                self.faults += faults
+                return []
         key = tuple(cuts.values())
         if key not in self.tilings:
             chosen = choices(self.footprints, cuts)
             transfers = [[*transfer_terms(chosen, order, self.energy)] for order in self.orders]
-            self.tilings[key] = chosen, [*tile_terms(chosen, self.energy)], transfers
+            self.tilings[key] = (
+                chosen,
+                [*tile_terms(chosen, self.energy, result_bits(self.machine, self.nest))],
+                transfers,
+            )
         chosen, tiles, transfers = self.tilings[key]
         array_ = [*array_terms(chosen, plan, self.energy)]
         self.mappings += 2 * chosen.tilings * factorial(sum(len(c) > 1 for c in cuts.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -39,6 +39,32 @@ def even_cuts(extent: int, axis: int) -> tuple[Cut, ...]:
 def all_cuts(extent: int, axis: int) -> tuple[Cut, ...]:
     """Every tile size, largest first."""
     return (Cut(extent, extent), *(Cut(extent, size) for size in range(axis * ((extent - 1) // axis), 0, -axis)))
+
+
+def served_cuts(
+    plan: Plan, nest: Nest, cuts: Mapping[str, tuple[Cut, ...]]
+) -> tuple[dict[str, tuple[Cut, ...]], list[str]]:
+    """Those cuts that hardware which exists can run, and why where there are none.
+
+    Its runs are no larger than its limits, and where it has no path from the banks back to its sums, a run has to
+    finish what it begins.
+    """
+    name = plan.dataflow.name
+    if (plan.nest.loop_names, plan.nest.accesses) != (nest.loop_names, nest.accesses):
+        return {}, [f"dataflow {name!r} was built for nest {plan.nest.name!r}, whose loops or body differ"]
+    served: dict[str, tuple[Cut, ...]] = {}
+    faults = []
+    for loop, options in cuts.items():
+        most = plan.extents[loop]
+        whole = loop in nest.reduction_loops and not plan.drain.reads_back
+        served[loop] = tuple(cut for cut in options if cut.size <= most and not (whole and cut.count > 1))
+        if not served[loop]:
+            why = " and cannot continue earlier sums" if whole else ""
+            faults.append(
+                f"dataflow {name!r} runs at most {most} iterations of loop {loop!r} at a time{why}, "
+                f"so its {nest.extents[loop]} iterations exclude every mapping"
+            )
+    return served, faults
 
 
 @dataclass(frozen=True, slots=True)

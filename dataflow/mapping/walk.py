@@ -9,7 +9,7 @@ from math import gcd, prod
 from dataflow.accesses import count_accesses
 from dataflow.cycles import count_cycles
 from dataflow.mapping.counts import Counts, OperandCounts
-from dataflow.mapping.machine import Machine
+from dataflow.mapping.machine import Machine, result_bits
 from dataflow.mapping.mapping import TiledMapping
 from workloads.affine import Affine
 from workloads.nest import Access, Nest
@@ -26,9 +26,11 @@ def walk(mapping: TiledMapping, machine: Machine) -> Counts:
     operands = [(feed.operand, feed.access) for feed in plan.feeds] + [(plan.drain.operand, nest.output)]
     names = [name for name, _ in operands]
     bits = {name: nest.tensor(access.tensor).format.bits for name, access in operands}
-    totals = {name: dict.fromkeys(("tile", "fetched", "stored", "reads", "writes", "hops"), 0) for name in names}
+    totals = {
+        name: dict.fromkeys(("tile", "fetched", "stored", "finished", "reads", "writes", "hops"), 0) for name in names
+    }
     held: dict[str, tuple[int, ...]] = {}
-    visited: set[tuple[int, ...]] = set()
+    finished: dict[tuple[int, ...], int] = {}
     output_elements = 0
     runs = array_cycles = macs = first_bits = 0
     for numbers in product(*(range(mapping.cut[loop].count) for loop in mapping.order)):
@@ -48,9 +50,9 @@ def walk(mapping: TiledMapping, machine: Machine) -> Counts:
             else:
                 totals[name]["stored"] += output_elements
                 output_elements = elements
-                if key in visited or not nest.dense:
+                if key in finished or not nest.dense:
                     totals[name]["fetched"] += elements
-                visited.add(key)
+                finished[key] = elements
             held[name] = key
         if not runs:
             first_bits = sum(bits[name] * totals[name]["fetched"] for name in names)
@@ -67,13 +69,20 @@ def walk(mapping: TiledMapping, machine: Machine) -> Counts:
         drained["reads"] += accesses.drain.emits if again else accesses.drain.reads_back
         drained["hops"] += accesses.drain.spatial
     totals[plan.drain.operand]["stored"] += output_elements
+    totals[plan.drain.operand]["finished"] = sum(finished.values()) if nest.dense else 0
+    narrow = result_bits(machine, nest)
     return Counts(
         runs=runs,
         array_cycles=array_cycles,
         macs=macs,
         first_bits=first_bits,
-        last_bits=output_elements * bits[plan.drain.operand],
-        operands=tuple(OperandCounts(name, bits[name], **totals[name]) for name in names),
+        last_bits=output_elements * narrow,
+        operands=tuple(
+            OperandCounts(
+                name, bits[name], finished_bits=narrow if name == plan.drain.operand else bits[name], **totals[name]
+            )
+            for name in names
+        ),
     )
 
 

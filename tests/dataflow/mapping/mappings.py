@@ -29,6 +29,7 @@ def random_mapping(seed: int) -> tuple[TiledMapping, Machine]:
         r.choice((0.5, 1.0, 3.0, 16.0)),
         r.choice((0, 7)),
         Timing(write_cycles=r.randint(1, 6), hazard_cycles=r.randint(0, 5)),
+        result_bits=r.choice((None, 4, 8)),
     )
     return TiledMapping.of(nest, plan, tiles, order=tuple(order), double_buffered=r.random() < 0.5), machine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from mappings import random_plans
@@ -31,12 +32,12 @@ def check(seed: int) -> None:
     nest, plans = random_plans(seed)
     timing = Timing(write_cycles=r.randint(1, 6), hazard_cycles=r.randint(0, 5))
     bandwidth, latency_cycles = r.choice((0.25, 1.0, 4.0)), r.choice((0, 3))
-    roomy = Machine(1 << 20, bandwidth, latency_cycles, timing)
+    roomy = Machine(1 << 20, bandwidth, latency_cycles, timing, result_bits=r.choice((None, 8)))
     cuts = r.choice((even_cuts, all_cuts))
     tried = [(mapping, count(mapping, roomy)) for plan in plans for mapping in every_mapping(nest, plan, cuts)]
     # A buffer that some mappings fit into and, mostly, others do not.
     held = r.choice(sorted({-(-counts.tile_bits // 8) for _, counts in tried}))
-    machine = Machine(held * r.choice((1, 2)), bandwidth, latency_cycles, timing)
+    machine = replace(roomy, buffer_bytes=held * r.choice((1, 2)))
     energy = energies(machine, nest)
     costs = [
         cost(counts, machine, energy, double_buffered=mapping.double_buffered)
@@ -44,7 +45,7 @@ def check(seed: int) -> None:
         if (2 if mapping.double_buffered else 1) * counts.tile_bits <= 8 * machine.buffer_bytes
     ]
     for objective in OBJECTIVES:
-        found = best_mapping(nest, machine, plans, objective=objective, cuts=cuts)
+        found = best_mapping(nest, machine, [plan.dataflow for plan in plans], objective=objective, cuts=cuts)
         best = min(score(objective, each.cycles, each.energy_pj) for each in costs)
         assert found.certificate.value == pytest.approx(best[0], rel=ROUNDING, abs=0)
         assert score(objective, found.cost.cycles, found.cost.energy_pj)[1] == pytest.approx(best[1], rel=1e-6, abs=0)
@@ -75,9 +76,8 @@ def test_even_cuts_are_the_smallest_tile_of_each_number_of_tiles(extent: int, ax
 @pytest.mark.parametrize(("size", "cycles"), [(1024, 4_219_136), (1000, 3_992_722)])
 def test_a_large_product_on_16_by_16_units(size: int, cycles: int) -> None:
     nest = load(f"gemm:m={size},n={size},k={size}").nest
-    plans = [build(nest, Dataflow.of(nest, dict.fromkeys(axes, 16))).plans[0] for axes in (("m", "n"), ("k", "n"))]
-    machine = Machine(128 * 1024, 64.0)
-    found = best_mapping(nest, machine, plans, objective="cycles")
+    flows = [Dataflow.of(nest, dict.fromkeys(axes, 16)) for axes in (("m", "n"), ("k", "n"))]
+    found = best_mapping(nest, Machine(128 * 1024, 64.0), flows, objective="cycles")
     assert found.certificate.proven
     assert found.cost.cycles == cycles
     # The array alone, full in all but the last tiles, needs a cycle for each 256 products at the very least.
@@ -86,17 +86,16 @@ def test_a_large_product_on_16_by_16_units(size: int, cycles: int) -> None:
 
 def test_more_buffer_or_bandwidth_is_never_worse() -> None:
     nest = load("conv2d:oc=20,ic=12,h=14,w=10").nest
-    plans = [build(nest, Dataflow.of(nest, {"oc": 8, "ic": 8})).plans[0]]
+    flows = [Dataflow.of(nest, {"oc": 8, "ic": 8})]
     machines = [Machine(size, rate) for size, rate in ((600, 1.0), (2400, 1.0), (9600, 1.0), (9600, 8.0))]
-    cycles = [best_mapping(nest, machine, plans, objective="cycles").cost.cycles for machine in machines]
+    cycles = [best_mapping(nest, machine, flows, objective="cycles").cost.cycles for machine in machines]
     assert cycles == sorted(cycles, reverse=True) and cycles[-1] < cycles[0]
 
 
 def test_no_mapping_fits() -> None:
     nest = load("gemm:m=64,n=64,k=64").nest
-    plans = [build(nest, Dataflow.of(nest, {"m": 16, "n": 16})).plans[0]]
     with pytest.raises(MappingError) as caught:
-        best_mapping(nest, Machine(1000, 1.0), plans)
+        best_mapping(nest, Machine(1000, 1.0), [Dataflow.of(nest, {"m": 16, "n": 16})])
     assert str(caught.value) == (
         "nest 'gemm': the buffer of 1000 bytes excludes every mapping: the smallest tiles need 1056 bytes on "
         "dataflow 'm_n' (A 16, B 16, O 1024)"
@@ -137,3 +136,40 @@ def test_mappings_that_do_not_fit(tiles: dict[str, int], order: tuple[str, ...] 
     with pytest.raises(MappingError) as caught:
         TiledMapping.of(nest, plan, tiles, order=order)
     assert str(caught.value) == f"nest 'gemm': {says}" + ("its axis" if says.endswith("on ") else "")
+
+
+@pytest.mark.parametrize(
+    ("limits", "tile", "says"),
+    [
+        (
+            {"m": 64, "n": 64, "k": 32},
+            {},
+            "dataflow 'm_n' runs at most 32 iterations of loop 'k' at a time and cannot continue earlier sums, so "
+            "its 64 iterations exclude every mapping",
+        ),
+        ({"m": 64, "n": 64, "k": 64}, {}, None),
+        ({"m": 64, "n": 64, "k": 64}, {"k": 16}, None),
+    ],
+)
+def test_hardware_that_exists_has_limits(limits: dict[str, int], tile: dict[str, int], says: str | None) -> None:
+    nest = load("gemm:m=64,n=64,k=64").nest
+    plan = build(nest, Dataflow.of(nest, {"m": 16, "n": 16}, tile=tile), limits=limits).plans[0]
+    machine = Machine(4096, 1.0)
+    if says:
+        with pytest.raises(MappingError) as caught:
+            best_mapping(nest, machine, [plan])
+        assert str(caught.value) == f"nest 'gemm': {says}"
+        return
+    found = best_mapping(nest, machine, [plan])
+    free = best_mapping(nest, machine, [Dataflow.of(nest, {"m": 16, "n": 16})])
+    assert found.certificate.value >= free.certificate.value
+    assert (found.mapping.cut["k"].count > 1) == bool(tile)
+    assert all(cut.size <= plan.extents[loop] for loop, cut in found.mapping.cuts)
+
+
+def test_hardware_for_another_nest() -> None:
+    nest, other = load("gemm:m=64,n=64,k=64").nest, load("gemv:m=64,k=64").nest
+    plan = build(other, Dataflow.of(other, {"m": 16})).plans[0]
+    with pytest.raises(MappingError) as caught:
+        best_mapping(nest, Machine(4096, 1.0), [plan])
+    assert str(caught.value) == ("nest 'gemm': dataflow 'm' was built for nest 'gemv', whose loops or body differ")
