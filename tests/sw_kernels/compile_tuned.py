@@ -19,6 +19,9 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from sw_kernels.decode_attention.kernel import decode
+from sw_kernels.nvfp4.quantize.kernel import largest, quantize
+from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
+from sw_kernels.nvfp4.weight_only.tiles import tiles_for
 from sw_kernels.rms_norm.kernel import rms_norm
 
 
@@ -71,6 +74,8 @@ def compiled(build: Build, capability: int) -> dict[str, Any]:
         "wgmma": "wgmma.mma_async" in ptx,
         "tcgen05": "tcgen05.mma" in ptx,
         "block_scaled": "kind::mxf4nvf4" in ptx,
+        # Arithmetic that is not that of IEEE 754.
+        "inexact": sorted(set(re.findall(r"(?:div|rcp|mul|add|sub|fma)\S*(?:approx|full|ftz)\S*f32", ptx))),
         "wide": bool(re.search(r"cp\.async\.cg\S* \[[^]]*\], \[[^]]*\], 0x10|ld\.global\S*\.v[48]", ptx)),
         "register_products": products,
         "hazards": [str(hazard) for hazard in hazards],
@@ -103,6 +108,67 @@ BUILDS |= {
     )
     for noise in (False, True)
 }
+QUANTIZE_TYPES = {
+    **dict.fromkeys(("x", "smooth", "down", "narrow"), "*bf16"),
+    **dict.fromkeys(("amax", "tensor_scale"), "*fp32"),
+    **dict.fromkeys(("codes", "scales"), "*u8"),
+    **dict.fromkeys(("M", "K", "ldx", "COLUMNS"), "i32"),
+}
+WIDE = frozenset(("K", "ldx", "COLUMNS"))
+BUILDS |= {
+    f"quantize{f'-narrow{rank}' if rank else ''}": Build(
+        quantize, QUANTIZE_TYPES, {"BM": 16, "BK": 256, "RANK": rank, "SMOOTH": True}, whole=WIDE
+    )
+    for rank in (0, 32)
+}
+BUILDS["largest-magnitude"] = Build(
+    largest,
+    {name: QUANTIZE_TYPES[name] for name in ("x", "smooth", "amax", "M", "K", "ldx")},
+    {"BM": 16, "BK": 256, "SMOOTH": True},
+    whole=WIDE,
+)
+
+LINEAR_TYPES = {
+    **dict.fromkeys(("x", "out", "down", "up", "narrow"), "*bf16"),
+    "codes": "*i16",
+    **dict.fromkeys(("scales", "counters"), "*i32"),
+    **dict.fromkeys(("narrow_partial", "partial"), "*fp32"),
+    **dict.fromkeys(("factor", "one"), "fp32"),
+    **dict.fromkeys(("M", "N", "K", "ldx", "SPLIT", "slabs"), "i32"),
+}
+LINEAR_WHOLE = frozenset(("N", "K", "ldx"))
+
+
+def linear_build(rows: int, outputs: int, inputs: int, rank: int) -> Build:
+    """The kernel as it is launched for a layer."""
+    tiles = tiles_for(rows, outputs, inputs // 256)
+    constants = {
+        "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard, "PLAIN": False,
+        "EVEN": True, "RANK": rank, "PARTS": min(16, inputs // 256) if rank else 0, "DEPENDENT": False,
+    }  # fmt: skip
+    return Build(linear, LINEAR_TYPES, constants, tiles.warps, LINEAR_WHOLE)
+
+
+BUILDS |= {
+    f"weight-only-m{rows}{f'-lora{rank}' if rank else ''}": linear_build(rows, 3584, 18944, rank)
+    for rows in (8, 16, 32, 64, 128)
+    for rank in (0, 32)
+}
+DECODE_TYPES = {
+    "codes": "*i16",
+    "scales": "*i32",
+    **dict.fromkeys(("out", "up"), "*bf16"),
+    **dict.fromkeys(("N", "K", "ldo", "slabs"), "i32"),
+}
+BUILDS["decode-weights"] = Build(
+    dequantize, DECODE_TYPES, {"BN": 16, "PLAIN": False, "RANK": 32}, whole=frozenset(("N", "K", "ldo"))
+)
+BUILDS["narrow-rows"] = Build(
+    narrow_rows,
+    {**dict.fromkeys(("x", "down"), "*bf16"), "factor": "fp32", **dict.fromkeys(("M", "K", "ldx"), "i32")},
+    {"BM": 32, "BK": 128, "RANK": 32},
+    whole=frozenset(("K", "ldx")),
+)
 
 if __name__ == "__main__":
     rows = {}

@@ -13,9 +13,16 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import attention_cases
 import norm_cases
+import quantize_cases
 import torch
+import weight_only_cases
 
-FAMILIES: dict[str, Any] = {"attention": attention_cases, "norm": norm_cases}
+FAMILIES: dict[str, Any] = {
+    "attention": attention_cases,
+    "norm": norm_cases,
+    "quantize": quantize_cases,
+    "weight-only": weight_only_cases,
+}
 
 if __name__ == "__main__":
     # The interpreter computes wrongly with bf16.
@@ -26,4 +33,5 @@ if __name__ == "__main__":
         for case in cases.CASES
         for name, dtype in types.items()
     }
+    rows["quantize-corners"] = quantize_cases.corners()
     print(json.dumps(rows))

@@ -7,8 +7,8 @@ from tuned_programs import compiled
 
 # Shared memory of one block: 227 KiB on both.
 MOST_SHARED_BYTES = 232448
-PRODUCTS = ("decode-attention-group4", "decode-attention-group7")
-NAMES = (*PRODUCTS, "rms-norm", "rms-norm-noise")
+PRODUCTS = ("decode-attention-group4", "decode-attention-group7", "quantize-narrow32")
+NAMES = (*PRODUCTS, "rms-norm", "rms-norm-noise", "quantize", "largest-magnitude")
 
 
 @pytest.fixture(scope="module")
@@ -24,4 +24,6 @@ def test_tuned_kernel_compiles_well(folder: Path, name: str, capability: int) ->
     assert row["shared_bytes"] <= MOST_SHARED_BYTES
     assert row["wide"]
     assert row["hazards"] == []
+    if name.startswith(("quantize", "largest")):
+        assert row["inexact"] == []
     assert row["mma"] == (name in PRODUCTS)

@@ -1,0 +1,1 @@
+"""Kernels on four-bit weights and activations in NVFP4."""
