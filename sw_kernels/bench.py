@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import datetime
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,16 @@ from typing import Any
 
 from sw_kernels.cases import Case, cases, peer
 from sw_kernels.launch import contract
-from sw_kernels.measure import Meter, Timing, copies_past_cache, measure, relative_error, require_gpu
+from sw_kernels.measure import (
+    Call,
+    Meter,
+    copies_past_cache,
+    environment,
+    measure,
+    relative_error,
+    require_gpu,
+    write_measurements,
+)
 from sw_kernels.tiles import CANDIDATES, Tiles
 from workloads.errors import BrickworkError
 
@@ -27,7 +35,7 @@ MOST_RELATIVE, MOST_ELEMENT = 5e-3, 0.05
 SECONDS = 1.5
 
 METHOD = (
-    "time_us: median of CUDA graph replays over input copies of five times the L2 cache; "
+    "time_us: median of CUDA graph replays over input copies of five times the L2 cache, kernel and peer in turns; "
     "sustained_us, energy_j, power_w, clock_mhz: a full queue for 1.5 s, energy from the slope of NVML's total-energy "
     "counter, idle power included; error: relative L2 against an fp64 (matrix products) or fp32 (convolutions) product "
     "of the same inputs; outputs filled with NaN first; 20 further runs equal bit for bit"
@@ -54,19 +62,10 @@ def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool
             known = ", ".join(c.name for c in cases())
             raise BenchError(f"case {name!r} is not known; expected the beginning of one of {known}")
     torch = require_gpu()
-    import triton
-
     meter = Meter()
     properties = torch.cuda.get_device_properties(0)
     result: dict[str, Any] = {
-        "gpu": properties.name,
-        "versions": {
-            "torch": torch.__version__,
-            "triton": triton.__version__,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "driver": meter.driver(),
-        },
+        **environment(torch, meter),
         "provenance": {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "command": "brickwork bench",
@@ -80,9 +79,7 @@ def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool
             say(case.name, number / len(chosen))
         result["cases"].append(_case(torch, meter, case, properties.L2_cache_size, tune))
         print(json.dumps(result["cases"][-1]), file=sys.stderr, flush=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(temporary, out)
+    write_measurements(out, result)
     return result
 
 
@@ -114,6 +111,7 @@ def _case(torch: Any, meter: Meter, case: Case, cache_bytes: int, tune: bool) ->
     first = _tensors(torch, case, 0)
     bytes_each = sum(t.numel() * t.element_size() for t in first.values())
     copies = [first, *(_tensors(torch, case, s) for s in range(1, copies_past_cache(bytes_each, cache_bytes)))]
+    count = len(copies)
     outputs = [torch.empty(shape, dtype=output_type, device="cuda") for _ in copies]
     poison = -7777777 if case.dtype == "int8" else float("nan")
     reference = _reference(torch, case, first)
@@ -123,17 +121,19 @@ def _case(torch: Any, meter: Meter, case: Case, cache_bytes: int, tune: bool) ->
         contract(nest, copies[0], outputs[0], tiles=tiles)
         return relative_error(torch, outputs[0], reference)
 
-    def timed(tiles: Tiles | None, seconds: float) -> Timing:
-        return measure(
-            torch, meter, lambda c: contract(nest, copies[c], outputs[c], tiles=tiles), len(copies), seconds=seconds
-        )
+    def ours_with(tiles: Tiles | None) -> Call:
+        return lambda c: contract(nest, copies[c], outputs[c], tiles=tiles)
 
     tried: dict[str, float] = {}
     best: tuple[float, Tiles] | None = None
     for candidate in CANDIDATES if tune else ():
         try:
             wrong = check(candidate)[0] > MOST_RELATIVE
-            time_us = float("inf") if wrong else timed(candidate, 0.25).time_us
+            time_us = (
+                float("inf")
+                if wrong
+                else measure(torch, meter, [ours_with(candidate)], [count], seconds=0.25)[0].time_us
+            )
         except Exception:
             # A tile that the compiler refuses or that does not fit the multiprocessor is no candidate.
             continue
@@ -153,9 +153,8 @@ def _case(torch: Any, meter: Meter, case: Case, cache_bytes: int, tune: bool) ->
         contract(nest, copies[0], outputs[0], tiles=tiles)
         if not torch.equal(again, outputs[0]):
             raise BenchError(f"case {case.name!r} differs from run to run; no speed is reported")
-    ours = timed(tiles, SECONDS)
     stock = [peer(torch, case, tensors) for tensors in copies]
-    theirs = measure(torch, meter, lambda c: stock[c](), len(copies), seconds=SECONDS)
+    ours, theirs = measure(torch, meter, [ours_with(tiles), lambda c: stock[c]()], [count, count], seconds=SECONDS)
     flop = 2 * nest.points
     moved = bytes_each + outputs[0].numel() * outputs[0].element_size()
     row: dict[str, Any] = {

@@ -8,11 +8,14 @@ that never empties.
 from __future__ import annotations
 
 import ctypes
+import json
+import os
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workloads.errors import BrickworkError
@@ -77,6 +80,29 @@ class Meter:
         return text.value.decode()
 
 
+def environment(torch: Any, meter: Meter) -> dict[str, Any]:
+    """What a measurement file says of the machine: the GPU and the versions of everything."""
+    import triton
+
+    return {
+        "gpu": torch.cuda.get_device_properties(0).name,
+        "versions": {
+            "torch": torch.__version__,
+            "triton": triton.__version__,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "driver": meter.driver(),
+        },
+    }
+
+
+def write_measurements(out: Path, result: Mapping[str, Any]) -> None:
+    """Write a measurement file whole or not at all."""
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(temporary, out)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What one case takes.
@@ -98,37 +124,53 @@ class Timing:
     clock_mhz: float
 
 
-def measure(torch: Any, meter: Meter, call: Call, copies: int, *, seconds: float = 1.5) -> Timing:
-    """Time and meter ``call(copy)`` over rotated copies of its inputs."""
-    graph, calls = _graph(torch, call, copies)
-    for _ in range(3):
-        graph.replay()
-    torch.cuda.synchronize()
-    samples = []
-    for _ in range(15):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        graph.replay()
-        end.record()
-        torch.cuda.synchronize()
-        samples.append(begin.elapsed_time(end) * 1000 / calls)
-    replays = max(8, int(seconds * 1e6 / (statistics.median(samples) * calls)))
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+def measure(
+    torch: Any, meter: Meter, calls: Sequence[Call], copies: Sequence[int], *, seconds: float = 1.5
+) -> list[Timing]:
+    """Time and meter each ``call(copy)`` over rotated copies of its inputs, the calls in turns.
+
+    Taking turns keeps what heats the chip from counting for one of them only.
+    """
+    graphs = [_graph(torch, call, count) for call, count in zip(calls, copies, strict=True)]
+    samples: list[list[float]] = [[] for _ in graphs]
+    for turn in range(18):
+        for (graph, times), found in zip(graphs, samples, strict=True):
+            took = _elapsed_us(torch, graph, 1) / times
+            # The first turns warm up.
+            if turn >= 3:
+                found.append(took)
+    timings = []
+    for (graph, times), found in zip(graphs, samples, strict=True):
+        middle = statistics.median(found)
+        timings.append(Timing(middle, *_sustained(torch, meter, graph, times, middle, seconds)))
+    return timings
+
+
+def _sustained(
+    torch: Any, meter: Meter, graph: Any, times: int, each_us: float, seconds: float
+) -> tuple[float, float, float, float]:
+    """Time, energy, power and clock of the same work from a queue that is never empty."""
+    replays = max(8, int(seconds * 1e6 / (each_us * times)))
     watch = _Watch(meter)
     watch.start()
+    sustained = _elapsed_us(torch, graph, replays) / (times * replays)
+    marks, clocks = watch.end()
+    if len(marks) < 4 and seconds >= 1:
+        return _sustained(torch, meter, graph, times, each_us, 2 * seconds)
+    # The first mark may lie anywhere between two updates of the counter.
+    (t0, e0), (t1, e1) = marks[min(1, len(marks) - 1)], marks[-1]
+    power = (e1 - e0) / 1000 / (t1 - t0) if t1 > t0 else 0.0
+    return sustained, power * sustained * 1e-6, power, statistics.median(clocks)
+
+
+def _elapsed_us(torch: Any, graph: Any, replays: int) -> float:
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     begin.record()
     for _ in range(replays):
         graph.replay()
     end.record()
     torch.cuda.synchronize()
-    marks, clocks = watch.end()
-    sustained = begin.elapsed_time(end) * 1000 / (calls * replays)
-    # The first mark may lie anywhere between two updates of the counter.
-    if len(marks) < 4 and seconds >= 1:
-        return measure(torch, meter, call, copies, seconds=2 * seconds)
-    (t0, e0), (t1, e1) = marks[min(1, len(marks) - 1)], marks[-1]
-    power = (e1 - e0) / 1000 / (t1 - t0) if t1 > t0 else 0.0
-    return Timing(statistics.median(samples), sustained, power * sustained * 1e-6, power, statistics.median(clocks))
+    return float(begin.elapsed_time(end)) * 1000
 
 
 class _Watch(threading.Thread):

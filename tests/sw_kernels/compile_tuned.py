@@ -19,6 +19,9 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from sw_kernels.decode_attention.kernel import decode
+from sw_kernels.nvfp4.product.kernel import expand, multiply
+from sw_kernels.nvfp4.product.launch import Tiles
+from sw_kernels.nvfp4.product.native_kernel import multiply_scaled
 from sw_kernels.nvfp4.quantize.kernel import largest, quantize
 from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
 from sw_kernels.nvfp4.weight_only.tiles import tiles_for
@@ -169,10 +172,44 @@ BUILDS["narrow-rows"] = Build(
     {"BM": 32, "BK": 128, "RANK": 32},
     whole=frozenset(("K", "ldx")),
 )
+PRODUCT_TYPES = {
+    **dict.fromkeys(("out", "narrow", "up"), "*bf16"),
+    **dict.fromkeys(("a_scale", "b_scale"), "*fp32"),
+    **dict.fromkeys(("M", "N", "K"), "i32"),
+}
+WHOLE = frozenset(("M", "N", "K", "rows", "plane", "a_plane", "b_plane"))
+TILES = Tiles()
+EXACT_TYPES = {"a": "*i8", "b": "*i8", "a_plane": "i32", "b_plane": "i32"}
+EXACT = {"BM": TILES.m, "BN": TILES.n, "BK": TILES.k, "STAGES": TILES.stages}
+BUILDS |= {
+    f"exact-product-{left}x{right}{'-branch' if rank else ''}": Build(
+        multiply,
+        PRODUCT_TYPES | EXACT_TYPES,
+        EXACT | {"DA": left, "DB": right, "SHIFT": 0, "RANK": rank},
+        TILES.warps,
+        WHOLE,
+    )
+    for left, right, rank in ((3, 3, 0), (3, 2, 32))
+}
+BUILDS["expand"] = Build(
+    expand,
+    {"codes": "*u8", "scales": "*u8", "digits": "*i8", "rows": "i32", "K": "i32", "plane": "i32"},
+    {"SHIFT": 0, "COUNT": 3, "BM": 16, "BK": 256},
+    whole=WHOLE,
+)
+NATIVE = {
+    f"native-product{'-branch' if rank else ''}": Build(
+        multiply_scaled,
+        PRODUCT_TYPES | {"a": "*u8", "b": "*u8", "a_scales": "*fp8e4nv", "b_scales": "*fp8e4nv"},
+        {"BM": 128, "BN": 128, "BK": 256, "STAGES": 3, "RANK": rank},
+        whole=WHOLE,
+    )
+    for rank in (0, 32)
+}
 
 if __name__ == "__main__":
     rows = {}
     for capability in map(int, sys.argv[1:]):
-        for name, build in BUILDS.items():
+        for name, build in (BUILDS | (NATIVE if capability >= 100 else {})).items():
             rows[f"{name}-sm{capability}"] = compiled(build, capability)
     print(json.dumps(rows))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from tuned_programs import compiled
 
@@ -11,15 +9,10 @@ PRODUCTS = ("decode-attention-group4", "decode-attention-group7", "quantize-narr
 NAMES = (*PRODUCTS, "rms-norm", "rms-norm-noise", "quantize", "largest-magnitude")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("triton")
-
-
 @pytest.mark.parametrize("capability", [90, 100])
 @pytest.mark.parametrize("name", NAMES)
-def test_tuned_kernel_compiles_well(folder: Path, name: str, capability: int) -> None:
-    row = compiled(folder)[f"{name}-sm{capability}"]
+def test_tuned_kernel_compiles_well(name: str, capability: int) -> None:
+    row = compiled()[f"{name}-sm{capability}"]
     assert row["local_bytes"] == 0
     assert row["shared_bytes"] <= MOST_SHARED_BYTES
     assert row["wide"]

@@ -1,12 +1,14 @@
-"""Results of the programs that interpret and compile the hand-written kernels, each run once."""
+"""Results of the programs that interpret and compile the hand-written kernels, each run once a test run."""
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,22 @@ HERE = Path(__file__).parent
 
 
 def _run(program: str, *arguments: str, **environment: str) -> dict[str, dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, str(HERE / program), *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    rows: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    """What the program prints; processes of one test run share it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    found = Path(tempfile.gettempdir()) / f"brickwork-tests-{run}-{Path(program).stem}.json"
+    with found.with_suffix(".lock").open("w") as lock, tempfile.TemporaryDirectory() as folder:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not found.exists():
+            done = subprocess.run(
+                [sys.executable, str(HERE / program), *arguments],
+                env={**os.environ, "TRITON_CACHE_DIR": folder, **environment},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr[-4000:]
+            found.write_text(done.stdout)
+    rows: dict[str, dict[str, Any]] = json.loads(found.read_text())
     return rows
 
 
@@ -33,13 +42,6 @@ def interpreted() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def compiled(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the machine code of each build uses; compiled in ``folder``."""
-    return _run(
-        "compile_tuned.py",
-        "90",
-        "100",
-        TRITON_CACHE_DIR=str(folder),
-        TRITON_INTERPRET="0",
-        TRITON_DEFAULT_FP_FUSION="1",
-    )
+def compiled() -> dict[str, dict[str, Any]]:
+    """What the machine code of each build uses."""
+    return _run("compile_tuned.py", "90", "100", TRITON_INTERPRET="0", TRITON_DEFAULT_FP_FUSION="1")

@@ -1,0 +1,289 @@
+"""Four-bit weights times 16-bit activations, both with the weights as left operand."""
+
+import triton
+import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+# Two halfwords of codes and the scales of their blocks to eight bf16 weights, each ``value * scale * 2**-8``.
+# $4 has the codes; $5, $6 the scales of j = 0 (low half) and 1; $7, $8 those of j = 2 and 3; both times 2**118.
+DECODE = tl.constexpr("""
+{
+ .reg .b32 t, u, r, s;
+ .reg .b16 l, h, l2, h2;
+ mov.b32 {l, h}, $5;
+ mov.b32 {l2, h2}, $7;
+ and.b32 r, $4, 0x81C081C0;
+ mov.b32 s, {l, l};
+ mul.rn.bf16x2 $0, r, s;
+ shl.b32 t, $4, 3;
+ and.b32 r, t, 0x81C081C0;
+ mov.b32 s, {h, h};
+ mul.rn.bf16x2 $1, r, s;
+ shl.b32 t, $4, 1;
+ shl.b32 u, $4, 6;
+ lop3.b32 r, t, u, 0x80008000, 0xE4;
+ and.b32 r, r, 0x81C081C0;
+ mov.b32 s, {l2, l2};
+ mul.rn.bf16x2 $2, r, s;
+ shl.b32 t, $4, 2;
+ shr.b32 u, $4, 3;
+ lop3.b32 r, t, u, 0x80008000, 0xE4;
+ and.b32 r, r, 0x81C081C0;
+ mov.b32 s, {h2, h2};
+ mul.rn.bf16x2 $3, r, s;
+}
+""")
+# Brings a line into the L2 cache; the output register only pleases the interface.
+PREFETCH = tl.constexpr("prefetch.global.L2 [$1]; mov.b32 $0, 0;")
+ACQUIRE = tl.constexpr("ld.acquire.gpu.global.b32 $0, [$1];")
+
+
+@triton.jit
+def decoded_plainly(half, word, SIGN: tl.constexpr, MAGNITUDE: tl.constexpr, SHIFT: tl.constexpr, like):
+    """Weight ``value * scale`` of one of the four codes in each halfword, by fp32 arithmetic."""
+    R: tl.constexpr = half.shape[1]
+    h = half.to(tl.int32) & 0xFFFF
+    bits = (((h >> SIGN) & 1) << 31) | (((h >> MAGNITUDE) & 7) << 22)
+    byte = ((word >> SHIFT) & 0xFF).to(tl.int32)
+    # Exponent fields: 22 shifts the E2M1 exponent to that of fp32, 126 too low; the scale's bias is 10.
+    scale = ((((byte >> 3) + 117) << 23) | ((byte & 7) << 20)).to(tl.float32, bitcast=True)
+    scale = tl.where(byte > 0, scale, 0.0)
+    scale = tl.broadcast_to(scale[:, :, None], (half.shape[0], R // 16, 16)).reshape(half.shape[0], R)
+    return (bits.to(tl.float32, bitcast=True) * 8.507059173023462e37 * scale).to(like.dtype)
+
+
+@triton.jit
+def decoded(half, word, PLAIN: tl.constexpr, like):
+    """Four tiles of weights, those of columns 64 j + i of a slab; ``value * scale`` or, by assembly, 2**-8 of it."""
+    if PLAIN:
+        w = word.to(tl.uint32, bitcast=True)
+        w = (w >> 4) | (w << 28)
+        a0 = decoded_plainly(half, w, 15, 6, 0, like)
+        a1 = decoded_plainly(half, w, 12, 3, 16, like)
+        a2 = decoded_plainly(half, w, 14, 0, 8, like)
+        a3 = decoded_plainly(half, w, 13, 9, 24, like)
+    else:
+        BN: tl.constexpr = half.shape[0]
+        R: tl.constexpr = half.shape[1]
+        # 0x7580 lifts a scale's exponent field to that of bf16, times 2**118.
+        t01 = (word & 0x0FF00FF0) + 0x75807580
+        turned = word.to(tl.uint32, bitcast=True)
+        turned = (turned >> 8) | (turned << 24)
+        t23 = (turned.to(tl.int32, bitcast=True) & 0x0FF00FF0) + 0x75807580
+        t01 = tl.broadcast_to(t01[:, :, None], (BN, R // 16, 16)).reshape(BN, R)
+        t23 = tl.broadcast_to(t23[:, :, None], (BN, R // 16, 16)).reshape(BN, R)
+        a0, a1, a2, a3 = tl.inline_asm_elementwise(
+            DECODE,
+            "=r,=r,=r,=r,r,r,r,r,r",
+            [half, t01, t23],
+            dtype=(tl.bfloat16, tl.bfloat16, tl.bfloat16, tl.bfloat16),
+            is_pure=True,
+            pack=2,
+        )
+    return a0, a1, a2, a3
+
+
+@triton.jit
+def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, PARTS: tl.constexpr, BM: tl.constexpr,
+                       RANK: tl.constexpr, BK: tl.constexpr):  # fmt: skip
+    """Slice ``part`` of ``narrow = x down^T``; the last slice to arrive adds them all up and raises the flag."""
+    rr = tl.arange(0, RANK)
+    rk = tl.arange(0, BK)
+    first = tl.cdiv(tl.cdiv(K, BK) * part, PARTS) * BK
+    last = tl.cdiv(tl.cdiv(K, BK) * (part + 1), PARTS) * BK
+    for m in range(0, M, BM):
+        rm = m + tl.arange(0, BM)
+        acc = tl.zeros((RANK, BM), tl.float32)
+        for k in tl.range(first, tl.minimum(last, K), BK, num_stages=4):
+            inside = k + rk < K
+            a = tl.load(down + rr[:, None] * K + k + rk[None, :], mask=inside[None, :], other=0.0)
+            b = tl.load(
+                x + rm[None, :] * ldx + k + rk[:, None],
+                mask=inside[:, None] & (rm < M)[None, :],
+                other=0.0,
+            )
+            acc = tl.dot(a, b, acc)
+        tl.store(partial + (part * M + rm[None, :]) * RANK + rr[:, None], acc, mask=(rm < M)[None, :])
+    tl.debug_barrier()
+    if tl.atomic_add(counters, 1, sem="acq_rel") == PARTS - 1:
+        for m in range(0, M, BM):
+            rm = m + tl.arange(0, BM)
+            where = rm[:, None] * RANK + rr[None, :]
+            total = tl.zeros((BM, RANK), tl.float32)
+            # Unrolled, so that all loads are under way at once.
+            for i in tl.static_range(PARTS):
+                total += tl.load(
+                    partial + i * M * RANK + where, mask=(rm < M)[:, None], other=0.0, cache_modifier=".cg"
+                )
+            tl.store(narrow + where, total.to(narrow.dtype.element_ty), mask=(rm < M)[:, None])
+        tl.debug_barrier()
+        tl.atomic_xchg(counters + 1, 1, sem="release")
+
+
+@triton.jit
+def wait_for(flag, PLAIN: tl.constexpr):
+    """Return once the flag is up."""
+    up = 0
+    while up == 0:
+        if PLAIN:
+            up = tl.atomic_add(flag, 0, sem="acquire")
+        else:
+            # Many programs wait here, and loads do not queue up as atomic operations do.
+            up = tl.inline_asm_elementwise(ACQUIRE, "=r,l", [flag], dtype=tl.int32, is_pure=False, pack=1)
+
+
+@triton.jit(do_not_specialize=["M", "SPLIT"])
+def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, one, M, N, K, ldx, SPLIT,
+           slabs, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr, STAGES: tl.constexpr, GUARD: tl.constexpr,
+           PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
+           DEPENDENT: tl.constexpr):  # fmt: skip
+    """``out[M, N] = x[M, K] W^T``, plus ``(x down^T) up^T`` where RANK > 0.
+
+    A program makes BN outputs of BM rows from a slice of the slabs, 4 runs of 16 G columns at a time; slices are
+    added up by the last to arrive, in their order. The first PARTS programs make the narrow activations of the
+    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag, tiles done,
+    slices of each tile.
+    """
+    pid = tl.program_id(0)
+    if DEPENDENT:
+        gdc_launch_dependents()
+    if pid < PARTS:
+        if RANK > 0:
+            if DEPENDENT:
+                gdc_wait()
+            narrow_activations(x, down, narrow, narrow_partial, counters, M, K, ldx, pid, PARTS, BM, RANK, 64)
+    else:
+        R: tl.constexpr = 16 * G
+        STEPS: tl.constexpr = 4 // G
+        columns = tl.cdiv(N, BN)
+        tiles = columns * tl.cdiv(M, BM)
+        pid -= PARTS
+        tile = pid % tiles
+        slice_ = pid // tiles
+        rn = (tile % columns) * BN + tl.arange(0, BN)
+        rm = (tile // columns) * BM + tl.arange(0, BM)
+        ri = tl.arange(0, R)
+        rg = tl.arange(0, G)
+        live = rm < M
+        # Rows beyond N read the last row, and are not stored.
+        row = tl.minimum(rn, N - 1)
+        steps = slabs * STEPS
+        first = slice_ * steps // SPLIT
+        last = (slice_ + 1) * steps // SPLIT
+        code_base = codes + row[:, None] * 64 + ri[None, :]
+        scale_base = scales + row[:, None] * 4 + rg[None, :]
+        if DEPENDENT:
+            # Weights depend on no earlier kernel; bring them near while it finishes.
+            for step in range(first // STEPS, tl.minimum(tl.cdiv(last, STEPS), first // STEPS + 8)):
+                line = codes + row * 64 + step * N * 64
+                tl.inline_asm_elementwise(PREFETCH, "=r,l", [line], dtype=tl.int32, is_pure=False, pack=1)
+            gdc_wait()
+        x_base = x + ri[:, None] + rm[None, :] * ldx
+        if RANK > 0:
+            # Long before it is needed, so that nobody waits for it at the end.
+            u = tl.load(up + row[:, None] * RANK + tl.arange(0, RANK)[None, :])
+        acc = tl.zeros((BN, BM), tl.float32)
+        for step in tl.range(first, last, num_stages=STAGES):
+            slab = (step // STEPS) * N
+            half = tl.load(code_base + slab * 64 + (step % STEPS) * R)
+            word = tl.load(scale_base + slab * 4 + (step % STEPS) * G)
+            k = (step // STEPS) * 256 + (step % STEPS) * R
+            xp = x_base + k
+            if EVEN:
+                x0 = tl.load(xp, mask=live[None, :], other=0.0)
+                x1 = tl.load(xp + 64, mask=live[None, :], other=0.0)
+                x2 = tl.load(xp + 128, mask=live[None, :], other=0.0)
+                x3 = tl.load(xp + 192, mask=live[None, :], other=0.0)
+            else:
+                left = K - k - ri
+                x0 = tl.load(xp, mask=live[None, :] & (left > 0)[:, None], other=0.0)
+                x1 = tl.load(xp + 64, mask=live[None, :] & (left > 64)[:, None], other=0.0)
+                x2 = tl.load(xp + 128, mask=live[None, :] & (left > 128)[:, None], other=0.0)
+                x3 = tl.load(xp + 192, mask=live[None, :] & (left > 192)[:, None], other=0.0)
+            a0, a1, a2, a3 = decoded(half, word, PLAIN, x0)
+            acc = tl.dot(a0, x0, acc)
+            acc = tl.dot(a1, x1, acc)
+            acc = tl.dot(a2, x2, acc)
+            acc = tl.dot(a3, x3, acc)
+            if GUARD:
+                # ``one`` is 1.0 at run time: reading the sums makes the compiler wait for the products in flight before
+                # the next step overwrites their operands, which Triton 3.6 and its assembler forget on sm_90.
+                acc = acc * one
+        acc = acc * (factor if PLAIN else factor * 256.0)
+        where = rm[None, :] * N + rn[:, None]
+        inside = live[None, :] & (rn < N)[:, None]
+        finish = True
+        if SPLIT > 1:
+            tl.store(partial + slice_ * M * N + where, acc, mask=inside)
+            tl.debug_barrier()
+            finish = tl.atomic_add(counters + 3 + tile, 1, sem="acq_rel") == SPLIT - 1
+        if finish:
+            if RANK > 0:
+                # The programs that raise the flag have lower numbers and so are running already.
+                wait_for(counters + 1, PLAIN)
+                t = tl.load(
+                    narrow + rm[None, :] * RANK + tl.arange(0, RANK)[:, None],
+                    mask=live[None, :],
+                    other=0.0,
+                    cache_modifier=".cg",
+                )
+                branch = tl.dot(u, t)
+            if SPLIT > 1:
+                acc = tl.zeros((BN, BM), tl.float32)
+                for i in range(SPLIT):
+                    acc += tl.load(partial + i * M * N + where, mask=inside, other=0.0, cache_modifier=".cg")
+                tl.atomic_xchg(counters + 3 + tile, 0, sem="relaxed")
+            if RANK > 0:
+                acc += branch
+                # Nobody reads the flag after the last tile, and the next kernel starts after this one.
+                if tl.atomic_add(counters + 2, 1, sem="relaxed") == tiles - 1:
+                    tl.atomic_xchg(counters, 0, sem="relaxed")
+                    tl.atomic_xchg(counters + 1, 0, sem="relaxed")
+                    tl.atomic_xchg(counters + 2, 0, sem="relaxed")
+            tl.store(out + where, acc.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def dequantize(codes, scales, out, up, N, K, ldo, slabs, BN: tl.constexpr, PLAIN: tl.constexpr, RANK: tl.constexpr):
+    """``value * block scale`` of every weight, exact in bf16, in rows of ``ldo``; ``up`` in the RANK columns after."""
+    slab = tl.program_id(0)
+    rn = tl.program_id(1) * BN + tl.arange(0, BN)
+    ri = tl.arange(0, 64)
+    rg = tl.arange(0, 4)
+    row = tl.minimum(rn, N - 1)
+    half = tl.load(codes + (slab * N + row[:, None]) * 64 + ri[None, :])
+    word = tl.load(scales + (slab * N + row[:, None]) * 4 + rg[None, :])
+    a0, a1, a2, a3 = decoded(half, word, PLAIN, tl.zeros((1, 1), out.dtype.element_ty))
+    if not PLAIN:
+        # Powers of two only, so bf16 holds the product too.
+        a0, a1, a2, a3 = a0 * 256.0, a1 * 256.0, a2 * 256.0, a3 * 256.0
+    lane = slab * 256 + ri
+    base = out + rn[:, None] * ldo + lane[None, :]
+    inside = (rn < N)[:, None]
+    tl.store(base, a0.to(out.dtype.element_ty), mask=inside & (lane < K)[None, :])
+    tl.store(base + 64, a1.to(out.dtype.element_ty), mask=inside & (lane + 64 < K)[None, :])
+    tl.store(base + 128, a2.to(out.dtype.element_ty), mask=inside & (lane + 128 < K)[None, :])
+    tl.store(base + 192, a3.to(out.dtype.element_ty), mask=inside & (lane + 192 < K)[None, :])
+    # One condition is the compiler's, the other a tensor.
+    if RANK > 0:  # noqa: SIM102
+        if slab == slabs - 1:
+            rr = tl.arange(0, RANK)
+            u = tl.load(up + row[:, None] * RANK + rr[None, :])
+            tl.store(out + rn[:, None] * ldo + K + rr[None, :], u, mask=inside)
+
+
+@triton.jit
+def narrow_rows(x, down, factor, M, K, ldx, BM: tl.constexpr, BK: tl.constexpr, RANK: tl.constexpr):
+    """``factor * x down^T`` of many rows, stored in the RANK columns of x after its K."""
+    rm = tl.program_id(0) * BM + tl.arange(0, BM)
+    rr = tl.arange(0, RANK)
+    rk = tl.arange(0, BK)
+    live = rm < M
+    rows = x + rm[:, None] * ldx
+    acc = tl.zeros((BM, RANK), tl.float32)
+    for k in tl.range(0, K, BK, num_stages=4):
+        inside = k + rk < K
+        a = tl.load(rows + k + rk[None, :], mask=live[:, None] & inside[None, :], other=0.0)
+        b = tl.load(down + rr[None, :] * K + k + rk[:, None], mask=inside[:, None], other=0.0)
+        acc = tl.dot(a, b, acc)
+    tl.store(rows + K + rr[None, :], (acc * factor).to(x.dtype.element_ty), mask=live[:, None])
