@@ -15,7 +15,7 @@ from brickwork.arguments import DataflowOption, JsonOption, OrderOption, SkewOpt
 from brickwork.options import chosen_dataflow
 from brickwork.steps import ChoiceError, checked_dataflow, load
 from dataflow import Dataflow
-from dataflow.mapping import OBJECTIVES, Found, Machine, best_mapping, every_dataflow
+from dataflow.mapping import OBJECTIVES, Found, Machine, best_mapping, every_dataflow, scheduled_cycles
 from dataflow.mapping.network import MappedNetwork, fitting_spaces, map_network
 from dataflow.mapping.space import all_cuts, even_cuts
 from dataflow.technology import technology_named
@@ -212,8 +212,10 @@ def _cost_facts(found: Found, machine: Machine, units: int) -> dict[str, Any]:
     cost = found.cost
     return {
         "cycles": cost.cycles,
+        "scheduled_cycles": scheduled_cycles(found.mapping, machine),
         "array_cycles": cost.array_cycles,
         "transfer_cycles": cost.transfer_cycles,
+        "latency_cycles": cost.latency_cycles,
         "time_us": cost.cycles / machine.clock_ghz / 1e3,
         "runs": found.counts.runs,
         "macs": found.counts.macs,
@@ -279,12 +281,15 @@ def _print_nest(spec: str, found: Found, machine: Machine, units: int, seconds: 
     say = console.out.print
     say(str(found.mapping), markup=False)
     facts = _cost_facts(found, machine, units)
-    slower = "array" if cost.array_cycles >= cost.transfer_cycles else "off-chip memory"
+    slower = "array" if cost.array_cycles >= cost.transfer_cycles + cost.latency_cycles else "off-chip memory"
     say(
         f"\n{cost.cycles:,} cycles, {facts['time_us']:,.1f} us, bound by the {slower}: array {cost.array_cycles:,}, "
-        f"transfers {cost.transfer_cycles:,}; utilization {facts['utilization']:.1%}",
+        f"transfers {cost.transfer_cycles:,}, their latency {cost.latency_cycles:,}; "
+        f"utilization {facts['utilization']:.1%}",
         markup=False,
     )
+    if facts["scheduled_cycles"] is not None:
+        say(f"{facts['scheduled_cycles']:,} cycles with transfers one tile ahead of the array", markup=False)
     say(
         f"{_energy(cost.energy_pj)} ({cost.energy_pj / counts.macs:.3f} pJ a product): "
         f"operations {_energy(cost.operation_pj)}, hops {_energy(cost.hop_pj)}, "
@@ -341,6 +346,10 @@ def _print_network(mapped: MappedNetwork, machine: Machine, seconds: float) -> N
         style="bold",
         markup=False,
     )
+    scheduled = [scheduled_cycles(layer.found.mapping, machine) for layer in mapped.layers]
+    if None not in scheduled:
+        total = sum(layer.times * (cycles or 0) for layer, cycles in zip(mapped.layers, scheduled, strict=True))
+        say(f"{total:,} cycles with transfers one tile ahead of the array", markup=False)
     say(
         f"{mapped.cycles / machine.clock_ghz / 1e6:,.3f} ms at {machine.clock_ghz:g} GHz, "
         f"{mapped.transfer_bytes / 1e6:,.1f} MB off chip; "

@@ -7,6 +7,7 @@ from dataflow.mapping.machine import Energies, Machine, MachineError, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
 from dataflow.mapping.objective import OBJECTIVES, Certificate, Found, Objective
+from dataflow.mapping.schedule import scheduled_cycles
 from dataflow.mapping.search import best_mapping
 from dataflow.mapping.walk import walk
 
@@ -29,5 +30,6 @@ __all__ = [
     "count",
     "energies",
     "every_dataflow",
+    "scheduled_cycles",
     "walk",
 ]

@@ -93,8 +93,8 @@ class Cost:
     ----------
     cycles : int
         Modelled: exact array cycles and exact transfer bits, joined by the rule of `cost`.
-    array_cycles, transfer_cycles : int
-        The array alone, and the off-chip memory alone without its latency.
+    array_cycles, transfer_cycles, latency_cycles : int
+        The array alone; the off-chip memory alone: moving bits, and its latency once a run.
     operation_pj, hop_pj, buffer_pj, off_chip_pj : float
         The parts of the energy: exact counts times the technology's constants.
     """
@@ -102,6 +102,7 @@ class Cost:
     cycles: int
     array_cycles: int
     transfer_cycles: int
+    latency_cycles: int
     operation_pj: float
     hop_pj: float
     buffer_pj: float
@@ -119,23 +120,25 @@ class Cost:
 def cost(counts: Counts, machine: Machine, energy: Energies, *, double_buffered: bool) -> Cost:
     """Turn counts into cycles and energy.
 
-    With two buffers the array and the transfers proceed side by side at their own rates: the slower of the two
-    decides, after the first tile has come and before the last result has left. That is a lower bound of any schedule
-    that prefetches one tile. With one buffer each run waits for its own transfers, which is exact for a memory of this
-    bandwidth and latency.
+    The off-chip memory answers the transfers of each run after its latency. With two buffers they proceed beside the
+    array, at their own rate: the slower of the two decides, after the first tile has come and before the last result
+    has left. That is a lower bound of `scheduled_cycles`, which transfers one tile ahead. With one buffer each run
+    waits for its own transfers, and the two are equal.
     """
     bits_per_cycle = 8 * machine.bandwidth_bytes_per_cycle
     transfer = ceil(counts.transfer_bits / bits_per_cycle)
+    waiting = counts.runs * machine.latency_cycles
     if double_buffered:
         ends = ceil((counts.first_bits + counts.last_bits) / bits_per_cycle)
-        cycles = machine.latency_cycles + max(counts.array_cycles + ends, transfer)
+        cycles = machine.latency_cycles + max(counts.array_cycles + ends, transfer + waiting)
     else:
-        cycles = counts.array_cycles + transfer + counts.runs * machine.latency_cycles
+        cycles = counts.array_cycles + transfer + waiting
     read, write = energy.buffer_read_pj_per_bit, energy.buffer_write_pj_per_bit
     return Cost(
         cycles=cycles,
         array_cycles=counts.array_cycles,
         transfer_cycles=transfer,
+        latency_cycles=waiting,
         operation_pj=counts.macs * energy.operation_pj,
         hop_pj=sum(o.bits * o.hops for o in counts.operands) * energy.hop_pj_per_bit,
         buffer_pj=sum(o.bits * ((o.reads + o.stored) * read + (o.writes + o.fetched) * write) for o in counts.operands),

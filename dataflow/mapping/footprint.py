@@ -126,18 +126,30 @@ class Footprints:
 
 def group_footprint(nest: Nest, access: Access, cuts: Mapping[str, Cut]) -> GroupFootprint:
     """What the tiles of one group of loops touch of an access, by looking at each."""
-    shape = nest.tensor(access.tensor).shape
-    dims = [(index, shape[k]) for k, index in enumerate(access.index) if not cuts.keys().isdisjoint(index.loops)]
-    loops = [loop for loop in cuts if loop in access.loops]
-    if len(loops) == 1 and len(dims) == 1 and (simple := _unclipped(*dims[0], loops[0], cuts[loops[0]])):
+    dims = _dims(nest, access, cuts)
+    own = {loop: cut for loop, cut in cuts.items() if loop in access.loops}
+    if len(own) == 1 and len(dims) == 1 and (simple := _unclipped(*dims[0], *next(iter(own.items())))):
         return simple
     counts = [
-        _elements(dims, {n: cuts[n].size * t for n, t in at.items()}, {n: cuts[n].iterations(t) for n, t in at.items()})
-        for at in (
-            dict(zip(loops, tiles, strict=True)) for tiles in product(*(range(cuts[loop].count) for loop in loops))
-        )
+        _tile_elements(dims, own, dict(zip(own, tiles, strict=True)))
+        for tiles in product(*(range(cut.count) for cut in own.values()))
     ]
     return GroupFootprint(sum(counts), max(counts), counts[0], counts[-1])
+
+
+def tile_elements(nest: Nest, access: Access, cuts: Mapping[str, Cut], tile: Mapping[str, int]) -> int:
+    """Elements that one tile touches over the dimensions of one group's loops; ``tile`` numbers it, loop by loop."""
+    return _tile_elements(_dims(nest, access, cuts), cuts, tile)
+
+
+def _dims(nest: Nest, access: Access, cuts: Mapping[str, Cut]) -> list[tuple[Affine, int]]:
+    shape = nest.tensor(access.tensor).shape
+    return [(index, shape[k]) for k, index in enumerate(access.index) if not cuts.keys().isdisjoint(index.loops)]
+
+
+def _tile_elements(dims: list[tuple[Affine, int]], cuts: Mapping[str, Cut], tile: Mapping[str, int]) -> int:
+    origin = {loop: cuts[loop].size * t for loop, t in tile.items()}
+    return _elements(dims, origin, {loop: cuts[loop].iterations(t) for loop, t in tile.items()})
 
 
 def _unclipped(index: Affine, shape: int, loop: str, cut: Cut) -> GroupFootprint | None:

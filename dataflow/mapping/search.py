@@ -235,13 +235,14 @@ class _Search:
         flow, machine = branch.plan.dataflow, self.machine
         steps = prod(flow.time_extents(self.nest.extents))
         array = steps + runs * (flow.most_skew_cycles + machine.timing.write_cycles)
+        waiting = runs * machine.latency_cycles
         bits_per_cycle = 8 * machine.bandwidth_bytes_per_cycle
         transfer = np.ceil(transfer_bits / bits_per_cycle * (1 - ROUNDING))
         if branch.double_buffered:
             ends = np.ceil(end_bits / bits_per_cycle * (1 - ROUNDING))
-            cycles = machine.latency_cycles + np.maximum(array + ends, transfer)
+            cycles = machine.latency_cycles + np.maximum(array + ends, transfer + waiting)
         else:
-            cycles = array + transfer + runs * machine.latency_cycles
+            cycles = array + transfer + waiting
         copies = 2 if branch.double_buffered else 1
         primary, secondary = score(self.objective, cycles, energy_pj)
         return primary, secondary, copies * tile_bits <= 8 * machine.buffer_bytes
