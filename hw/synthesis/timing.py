@@ -8,11 +8,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hw.synthesis.gates import Gates
+from hw.synthesis.gates import Bit, GateModule, Gates
 from hw.synthesis.library import Library
 from hw.synthesis.mapping import SynthesisError
 from hw.synthesis.remembered import remembered
@@ -48,7 +48,7 @@ def longest_paths_ns(gates: Gates, library: Library, *, cache: Path | None = Non
     names = [name for name in gates.modules if name not in gates.memories and gates.modules[name].instances]
     said = remembered(
         cache,
-        ("paths", _SCRIPT, gates.verilog, library.text),
+        ("paths", _SCRIPT, plain_verilog(gates), library.text),
         lambda: json.dumps(_paths(program, gates, names, library)),
     )
     found: dict[str, float] = json.loads(said)
@@ -58,7 +58,7 @@ def longest_paths_ns(gates: Gates, library: Library, *, cache: Path | None = Non
 def _paths(program: str, gates: Gates, names: list[str], library: Library) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="brickwork-") as scratch:
         folder = Path(scratch)
-        (folder / "mapped.v").write_text(gates.verilog)
+        (folder / "mapped.v").write_text(plain_verilog(gates))
         (folder / "cells.lib").write_text(library.text)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             # One process each: linking a second module in one process crashes now and then.
@@ -79,3 +79,37 @@ def _longest(program: str, gates: Gates, name: str, folder: Path) -> float:
         return 0.0
     said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
     raise SynthesisError(gates.top, f"OpenSTA gives no paths of module {name!r}; its last words: {said[-1]}")
+
+
+def plain_verilog(gates: Gates) -> str:
+    """The gates in the little Verilog that OpenSTA reads: no concatenation on the left of an assignment."""
+    return "\n".join(
+        line for name in gates.modules if name not in gates.memories for line in _lines(gates.modules[name])
+    )
+
+
+def _lines(module: GateModule) -> Iterator[str]:
+    ports = {**{name: ("input", w) for name, w in module.inputs.items()}}
+    ports |= {name: ("output", w) for name, w in module.outputs.items()}
+    yield f"module {_name(module.name)} ({', '.join(_name(port) for port in ports)});"
+    for port, (direction, wire) in ports.items():
+        yield f"  {direction} {f'[{len(wire) - 1}:0] ' if len(wire) > 1 else ''}{_name(port)};"
+    wires = {b for i in module.instances for w in i.pins.values() for b in w if isinstance(b, int)}
+    wires |= {b for _, w in ports.values() for b in w if isinstance(b, int)}
+    yield from (f"  wire n{bit};" for bit in sorted(wires))
+    for port, (direction, wire) in ports.items():
+        for place, bit in enumerate(wire):
+            end = f"{_name(port)}[{place}]" if len(wire) > 1 else _name(port)
+            yield f"  assign n{bit} = {end};" if direction == "input" else f"  assign {end} = {_bit(bit)};"
+    for instance in module.instances:
+        pins = (f".{_name(pin)}({{{', '.join(map(_bit, reversed(w)))}}})" for pin, w in instance.pins.items() if w)
+        yield f"  {_name(instance.of)} {_name(instance.name)} ({', '.join(pins)});"
+    yield "endmodule"
+
+
+def _bit(bit: Bit) -> str:
+    return f"n{bit}" if isinstance(bit, int) else "1'b1" if bit == "1" else "1'b0"
+
+
+def _name(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"\\{name} "

@@ -1,0 +1,116 @@
+"""What each pass of the back end is worth: area, registers, energy and longest path with and without it.
+
+Prints a JSON list of measurements and, given ``--write``, writes docs/ablation.md. Every design is simulated, and its
+mapped gates are compared with the simulation, before a figure of it counts.
+
+The plain back end is delay matching by the earliest start of every node, and nothing else. Registers behind one driver
+are shared even there: Yosys merges equal registers whatever the generator writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import geometric_mean
+from typing import NamedTuple
+
+from benchmarks.architectures import literature
+from dataflow import Architecture
+from hw.accelerator import PASSES, Pass, generate
+from hw.passes.delay_matching import match_delays, match_delays_asap
+from hw.synthesis import read_library
+from hw.synthesis.library import Library
+from hw.synthesis.remembered import remembered
+from sim.power import measure_power
+from sim.toolchain import cache_folder
+from workloads.interpreter import random_inputs
+
+PAGE = Path(__file__).parents[1] / "docs" / "ablation.md"
+# The sizes at which every pass is left out once, and at which only all and none are compared.
+SIZES = {8: True, 16: False}
+# What LEGO reports for its whole back end.
+AREA_TARGET, ENERGY_TARGET = 1.54, 1.39
+
+
+class Figures(NamedTuple):
+    """One design, mapped and run."""
+
+    area_um2: float
+    register_bits: int
+    pj_per_cycle: float
+    longest_path_ns: float
+    cycles: int
+
+
+def variants(*, each: bool) -> Iterator[tuple[str, tuple[Pass, ...]]]:
+    """Names of back ends with their passes: all, each one left out, the plain one."""
+    yield "all", PASSES
+    for left_out in PASSES if each else ():
+        # Without delays matched there is no design, so that the optimum gives way to the earliest labels.
+        instead = (match_delays_asap,) if left_out is match_delays else ()
+        yield left_out.__name__, tuple(p for kept in PASSES for p in (instead if kept is left_out else (kept,)))
+    yield "plain", (match_delays_asap,)
+
+
+def figures(architecture: Architecture, passes: Sequence[Pass], library: Library) -> Figures:
+    """Generate, map and run a design on its own nest."""
+    accelerator = generate(architecture, passes=passes)
+    nest = architecture.plans[0].nest
+    folder = cache_folder()
+
+    def measure() -> str:
+        power = measure_power(accelerator, nest, random_inputs(nest, 0), library=library, cache=folder / "synthesis")
+        found = power.synthesis
+        return json.dumps(
+            (found.area_um2, found.register_bits, power.pj_per_cycle, found.longest_path_ns or 0.0, power.cycles)
+        )
+
+    return Figures(*json.loads(remembered(folder / "ablation", (accelerator.verilog, library.text), measure)))
+
+
+@cache
+def _library() -> Library:
+    return read_library()
+
+
+def table(size: int, *, each: bool) -> dict[str, dict[str, Figures]]:
+    """Figures by architecture and variant."""
+    found: dict[str, dict[str, Figures]] = {}
+    for name, built in literature(size).items():
+        architecture = built()
+        found[name] = {}
+        for variant, passes in variants(each=each):
+            found[name][variant] = figures(architecture, passes, _library())
+            print(f"{size}x{size} {name} {variant}: {found[name][variant]}", file=sys.stderr, flush=True)
+    return found
+
+
+def rows(size: int, found: dict[str, dict[str, Figures]]) -> Iterator[dict[str, object]]:
+    """Measurements in the form of benchmarks/results.json."""
+    how = f"{size}x{size}, int8, {_library().name}; all passes against the plain back end"
+    for name, each in found.items():
+        for key, unit in (("area_um2", "um2"), ("pj_per_cycle", "pJ/cycle")):
+            for variant in ("all", "plain"):
+                value = getattr(each[variant], key)
+                yield _row(f"ablation_{size}x{size}_{name}_{variant}_{key}", round(value, 1), unit, None, "lower", how)
+    for what, target in (("area_um2", AREA_TARGET), ("pj_per_cycle", ENERGY_TARGET)):
+        mean = geometric_mean(getattr(e["plain"], what) / getattr(e["all"], what) for e in found.values())
+        text = f"geometric mean over {len(found)} architectures of plain over all passes; {how}"
+        yield _row(f"ablation_{size}x{size}_{what}_plain_over_all", round(mean, 3), "ratio", target, "higher", text)
+
+
+def _row(name: str, value: float, unit: str, target: float | None, better: str, how: str) -> dict[str, object]:
+    return {"name": name, "value": value, "unit": unit, "target": target, "better": better, "how": how}
+
+
+def main() -> None:
+    chosen = {int(size) for size in sys.argv[1:] if size.isdigit()} or set(SIZES)
+    tables = {size: table(size, each=each) for size, each in SIZES.items() if size in chosen}
+    print(json.dumps([row for size, found in tables.items() for row in rows(size, found)], indent=2))
+
+
+if __name__ == "__main__":
+    main()
