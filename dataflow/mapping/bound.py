@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -52,13 +52,19 @@ class Choices:
 def choices(footprints: Footprints, cuts: Mapping[str, tuple[Cut, ...]]) -> Choices:
     """Combine the cuts of single loops into choices of groups, fewest choices first."""
     groups = sorted(footprints.groups, key=lambda g: prod(len(cuts[loop]) for loop in g))
-    combined = [[tuple(zip(g, chosen, strict=True)) for chosen in product(*(cuts[n] for n in g))] for g in groups]
+    combined = [tuple(product(*(cuts[n] for n in g))) for g in groups]
     positions = range(len(footprints.accesses))
     return Choices(
         footprints.nest,
         tuple(groups),
-        tuple(tuple(dict(chosen) for chosen in options) for options in combined),
-        tuple(tuple(tuple(footprints.of(p, chosen) for p in positions) for chosen in options) for options in combined),
+        tuple(
+            tuple(dict(zip(g, chosen, strict=True)) for chosen in options)
+            for g, options in zip(groups, combined, strict=True)
+        ),
+        tuple(
+            tuple(tuple(footprints.of(p, g, chosen) for p in positions) for chosen in options)
+            for g, options in zip(groups, combined, strict=True)
+        ),
     )
 
 
@@ -125,17 +131,24 @@ class Bounds:
         return low
 
 
+def merged(terms: Iterable[Term]) -> list[Term]:
+    """Terms of equal factors as one: half as many, for most arrays."""
+    found: dict[tuple[bytes, ...], Term] = {}
+    for term in terms:
+        key = tuple(factor.tobytes() for factor in term.factors)
+        weights = found[key].weights if key in found else ()
+        found[key] = Term((*weights, *term.weights), term.factors)
+    return list(found.values())
+
+
 def bounds(chosen: Choices, plan: Plan, terms: Sequence[Term], energy: Energies) -> Bounds:
     """Sum terms up as matrices."""
     index = {name: k for k, name in enumerate(QUANTITIES)}
-    # Terms of equal factors are one term: half of them, for most arrays.
-    rows = np.array([np.concatenate(term.factors) for term in terms])
-    distinct, row_of = np.unique(rows, axis=0, return_inverse=True)
-    total = np.zeros((len(QUANTITIES), len(distinct)))
-    for row, term in zip(row_of.ravel(), terms, strict=True):
+    total = np.zeros((len(QUANTITIES), len(terms)))
+    for column, term in enumerate(terms):
         for name, weight in term.weights:
-            total[index[name], row] += weight
-    factors = np.split(distinct, np.cumsum([len(options) for options in chosen.cuts])[:-1], axis=1)
+            total[index[name], column] += weight
+    factors = [np.array([term.factors[g] for term in terms]) for g in range(len(chosen.groups))]
     weights = [total]
     for factor in reversed(factors):
         extreme = np.where(weights[0] > 0, factor.min(axis=1), factor.max(axis=1))

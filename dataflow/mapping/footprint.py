@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import gcd
@@ -114,20 +114,25 @@ class Footprints:
         self.nest = nest
         self.groups = loop_groups(nest)
         self.accesses = (*nest.inputs, nest.output)
+        self._dims = {(p, g): _dims(nest, a, g) for p, a in enumerate(self.accesses) for g in self.groups}
+        self._own = [frozenset(a.loops) for a in self.accesses]
         self._known: dict[tuple[int, tuple[tuple[str, Cut], ...]], GroupFootprint] = {}
 
-    def of(self, position: int, cuts: tuple[tuple[str, Cut], ...]) -> GroupFootprint:
+    def of(self, position: int, group: tuple[str, ...], cuts: tuple[Cut, ...]) -> GroupFootprint:
         """Footprint of one access (inputs, then output) over the cuts of one group."""
-        key = position, cuts
+        own = tuple((loop, cut) for loop, cut in zip(group, cuts, strict=True) if loop in self._own[position])
+        key = position, own
         if key not in self._known:
-            self._known[key] = group_footprint(self.nest, self.accesses[position], dict(cuts))
+            self._known[key] = _footprint(self._dims[position, group], dict(own))
         return self._known[key]
 
 
 def group_footprint(nest: Nest, access: Access, cuts: Mapping[str, Cut]) -> GroupFootprint:
     """What the tiles of one group of loops touch of an access, by looking at each."""
-    dims = _dims(nest, access, cuts)
-    own = {loop: cut for loop, cut in cuts.items() if loop in access.loops}
+    return _footprint(_dims(nest, access, cuts), {loop: cut for loop, cut in cuts.items() if loop in access.loops})
+
+
+def _footprint(dims: list[tuple[Affine, int]], own: Mapping[str, Cut]) -> GroupFootprint:
     if len(own) == 1 and len(dims) == 1 and (simple := _unclipped(*dims[0], *next(iter(own.items())))):
         return simple
     counts = [
@@ -142,9 +147,9 @@ def tile_elements(nest: Nest, access: Access, cuts: Mapping[str, Cut], tile: Map
     return _tile_elements(_dims(nest, access, cuts), cuts, tile)
 
 
-def _dims(nest: Nest, access: Access, cuts: Mapping[str, Cut]) -> list[tuple[Affine, int]]:
+def _dims(nest: Nest, access: Access, loops: Iterable[str]) -> list[tuple[Affine, int]]:
     shape = nest.tensor(access.tensor).shape
-    return [(index, shape[k]) for k, index in enumerate(access.index) if not cuts.keys().isdisjoint(index.loops)]
+    return [(index, shape[k]) for k, index in enumerate(access.index) if not set(loops).isdisjoint(index.loops)]
 
 
 def _tile_elements(dims: list[tuple[Affine, int]], cuts: Mapping[str, Cut], tile: Mapping[str, int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import heappop, heappush
 from math import ceil, factorial, inf, prod
 from typing import Any
@@ -21,6 +22,7 @@ from dataflow.mapping.bound import (
     array_terms,
     bounds,
     choices,
+    merged,
     smallest_tiles,
     tile_terms,
     transfer_terms,
@@ -78,6 +80,12 @@ def best_mapping(
         evaluated=search.evaluated,
     )
     return Found(*search.best, certificate)
+
+
+# Studies map the same layers onto many machines; building an array takes longer than mapping onto it.
+@lru_cache(maxsize=1024)
+def _built(nest: Nest, dataflow: Dataflow) -> Plan:
+    return build(nest, dataflow).plans[0]
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,7 @@ class _Search:
     def _branches(self, array: Plan | Dataflow) -> list[tuple[_Branch, tuple[float, float]]]:
         """All orders and bufferings of one array of which some tiling fits, each with its bound."""
         try:
-            plan = build(self.nest, array).plans[0] if isinstance(array, Dataflow) else array
+            plan = _built(self.nest, array) if isinstance(array, Dataflow) else array
         except DataflowError as error:
             self.faults += [f"dataflow {error.dataflow!r}: {fault}" for fault in error.faults]
             return []
@@ -205,11 +213,11 @@ class _Search:
                 transfers,
             )
         chosen, tiles, transfers = self.tilings[key]
-        array_ = [*array_terms(chosen, plan, self.energy)]
+        fixed = merged([*tiles, *array_terms(chosen, plan, self.energy)])
         self.mappings += 2 * chosen.tilings * factorial(sum(len(c) > 1 for c in cuts.values()))
         found = []
         for order, moved in zip(self.orders, transfers, strict=True):
-            made = bounds(chosen, plan, [*tiles, *moved, *array_], self.energy)
+            made = bounds(chosen, plan, [*fixed, *moved], self.energy)
             low = made.at(np.ones((made.terms, 1)), 0)
             for double_buffered in (True, False):
                 branch = _Branch(plan, chosen, order, made, double_buffered)

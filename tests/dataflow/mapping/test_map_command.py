@@ -38,8 +38,8 @@ def facts(*arguments: str) -> dict:
 def test_a_nest_as_text() -> None:
     status, out, _ = brickwork(*SMALL, "--objective", "cycles")
     assert status == 0
-    # The time of the search is the only thing that two calls may print differently.
-    assert re.sub(r"\d+\.\d+ s\n", "T s\n", out) == (
+    # How the search went is the only thing that two versions may print differently.
+    assert re.sub(r"[\d,]+ bounds, \d+ evaluated, \d+\.\d+ s\n", "...\n", out) == (
         "off-chip memory\n"
         "  for m in 5 tiles of 4\n"
         "    for n in 3 tiles of 4\n"
@@ -56,7 +56,7 @@ def test_a_nest_as_text() -> None:
         "A                    60           1,800               0            1,800                0\n"
         "B                    60           1,800               0            1,800                0\n"
         "O                    64               0             960              240              480\n"
-        "proven: no mapping is better; 12,960 mappings on 9 dataflows, 3,308 bounds, 2 evaluated, T s\n"
+        "proven: no mapping is better; 12,960 mappings on 9 dataflows, ...\n"
         "array in RTL: brickwork simulate gemm:m=20,n=12,k=30 --space m=4,n=4 --skew 1,1 --order m,n,k "
         "--tile m=4,n=4,k=15\n"
     )
