@@ -13,13 +13,17 @@ from workloads.formats.encoding import E2M1, E4M3, FP16
 FLT_MAX = np.finfo(np.float32).max
 
 
-def quantize(values: npt.ArrayLike, number_format: BlockFormat) -> BlockScaled:
+def quantize(values: npt.ArrayLike, number_format: BlockFormat, *, multiplier: np.float32 | None = None) -> BlockScaled:
     """Quantize along the last axis.
 
     Parameters
     ----------
     values
         Numbers that fp32 holds, shape ``(..., K)``; K is a multiple of the block.
+    multiplier
+        Positive; takes the place of the one that `encode_multiplier` reads off the tensor, where a format has a tensor
+        scale: that of a calibration, or 1 for block scales alone. Blocks whose largest magnitude times it is beyond
+        2688 saturate.
 
     Raises
     ------
@@ -27,7 +31,7 @@ def quantize(values: npt.ArrayLike, number_format: BlockFormat) -> BlockScaled:
     """
     blocks = number_format.blocks(values)
     if number_format.tensor_scale:
-        return _nvfp4(blocks, number_format)
+        return _nvfp4(blocks, number_format, multiplier)
     if number_format.element.integer:
         return _integers(blocks, number_format)
     return _microscaled(blocks, number_format)
@@ -41,10 +45,11 @@ def encode_multiplier(amax: np.float32) -> np.float32:
         return min(np.float32(2688) / amax, FLT_MAX)
 
 
-def _nvfp4(blocks: Floats, number_format: BlockFormat) -> BlockScaled:
+def _nvfp4(blocks: Floats, number_format: BlockFormat, multiplier: np.float32 | None) -> BlockScaled:
     """The order of operations of Transformer Engine's kernel; every line rounds to fp32, to nearest even."""
     with np.errstate(over="ignore", divide="ignore", under="ignore"):
-        multiplier = encode_multiplier(np.max(np.abs(blocks), initial=np.float32(0)))
+        if multiplier is None:
+            multiplier = encode_multiplier(np.max(np.abs(blocks), initial=np.float32(0)))
         tensor_scale = ONE / multiplier
         amax = np.abs(blocks).max(axis=-1, initial=np.float32(0))
         wanted = np.minimum(amax * (multiplier * (ONE / np.float32(6))), np.float32(448))
