@@ -1,4 +1,4 @@
-"""The verb ``synth``: area, registers and longest paths in a cell library."""
+"""The verb ``synth``: area, registers, longest paths and energy in a cell library."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from brickwork.arguments import (
     JsonOption,
     LimitOption,
     OrderOption,
+    SeedOption,
     SkewOption,
     SpaceOption,
     SpecArgument,
     TileOption,
 )
 from brickwork.files import check_writable, write_all
-from brickwork.options import chosen_dataflow, limits_of
-from brickwork.steps import generate, load
+from brickwork.options import chosen_dataflow, limits_of, resized
+from brickwork.steps import ChoiceError, generate, inputs_for, load
+from hw.accelerator import Accelerator
+from hw.program import runs
 from hw.synthesis import Synthesis, read_library, synthesize
 from hw.synthesis.library import DEFAULT_LIBRARY
+from sim.power import PARTS, Power, measure_power, power_facts
 from sim.toolchain import cache_folder
+from workloads.nest import Nest
+
+MOST_CYCLES = 5_000
 
 
 def synth(
@@ -39,17 +46,25 @@ def synth(
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder for the mapped Verilog and the figures")
     ] = None,
+    power: Annotated[bool, typer.Option("--power", help="simulate the nest and sum the energy of every gate")] = False,
+    size: Annotated[str | None, typer.Option(help="with --power, run at these extents, as m=20")] = None,
+    seed: SeedOption = 0,
     json_: JsonOption = False,
 ) -> None:
-    """Area, registers and longest paths of a design, mapped to a library of standard cells.
+    """Area, registers, longest paths and energy of a design, mapped to a library of standard cells.
 
-    Banks count as bits, not as area; wires are not placed. Longest paths need OpenSTA (apt-get install opensta).
+    Banks count as bits, not as area; wires are not placed. Longest paths need OpenSTA (apt-get install opensta), energy
+    needs Icarus (apt-get install iverilog).
 
     Example: `brickwork synth gemm:m=64,n=64,k=64 --space m=8,n=8 --skew 1,1`
+
+    Example: `brickwork synth gemm --space m=8,n=8 --power --size m=16,n=16,k=16`
 
     Example: `brickwork synth conv2d --space oc=4,ic=4 --liberty NangateOpenCellLibrary_typical.lib --json`
     """
     with console.user_errors():
+        if size is not None and not power:
+            raise ChoiceError("--size: only --power runs the design; expected both or none")
         library = read_library(liberty)
         given = load(spec)
         flow = chosen_dataflow(given, dataflow, space, skew, order, tile)
@@ -57,8 +72,17 @@ def synth(
             check_writable(folder / "design.v")
         with console.progress("synth"):
             accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit))
-            found = synthesize(accelerator, library, cache=cache_folder() / "synthesis")
+            cache = cache_folder() / "synthesis"
+            measured = None
+            if power:
+                nest = given.nest if size is None else resized(given.nest, "--size", size)
+                _check_cycles(accelerator, nest)
+                inputs = inputs_for(nest, None, seed)
+                measured = measure_power(accelerator, nest, inputs, library=library, dataflow=flow.name, cache=cache)
+            found = measured.synthesis if measured else synthesize(accelerator, library, cache=cache)
         facts = synthesis_facts(found)
+        if measured is not None:
+            facts["power"] = power_facts(measured)
         if folder is not None:
             write_all(
                 {
@@ -70,6 +94,18 @@ def synth(
             console.print_json(facts)
         else:
             _print(found)
+            if measured is not None:
+                _print_power(measured)
+
+
+def _check_cycles(accelerator: Accelerator, nest: Nest) -> None:
+    """Refuse runs whose simulation, which records every register, would take many minutes."""
+    cycles = sum(run.predicted_cycles for run in runs(accelerator, nest))
+    if cycles > MOST_CYCLES:
+        raise ChoiceError(
+            f"--power: nest {nest.name!r} takes {cycles} cycles; at most {MOST_CYCLES} are recorded; run it at smaller "
+            f"extents with --size"
+        )
 
 
 def synthesis_facts(found: Synthesis) -> dict[str, Any]:
@@ -118,3 +154,19 @@ def _print(found: Synthesis) -> None:
 
 def _path(length_ns: float | None) -> str:
     return "" if length_ns is None else f"{length_ns:.2f}"
+
+
+def _print_power(found: Power) -> None:
+    facts = power_facts(found)
+    width = max(len(name) for name in facts["components"])
+    line = f"{{:<{width}}}" + "  {:>9}" * (len(PARTS) + 1)
+    console.out.print(f"energy in pJ a cycle, mean of {found.cycles} cycles; without banks, glitches and clock tree")
+    console.out.print(line.format("component", *PARTS, "total"), style="bold")
+    for name, parts in facts["components"].items():
+        console.out.print(
+            line.format(name, *(f"{v:,.1f}" for v in (*parts.values(), sum(parts.values())))), markup=False
+        )
+    totals = [found.part_pj_per_cycle(part) for part in PARTS]
+    console.out.print(line.format("total", *(f"{v:,.1f}" for v in (*totals, sum(totals)))), style="bold", markup=False)
+    moved = ", ".join(f"{bits:,} bits {what}" for what, bits in found.bank_bits.items())
+    console.out.print(f"banks: {moved}; at 100 MHz the logic takes {found.power_mw(100):,.1f} mW", markup=False)
