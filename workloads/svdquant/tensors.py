@@ -62,8 +62,9 @@ def _normal(rng: np.random.Generator, shape: tuple[int, int]) -> Matrix:
 def _decaying(rng: np.random.Generator, shape: tuple[int, int]) -> Matrix:
     """Normal, and a part of rank 16 that is as large as the rest, as in trained weights."""
     rank = min(16, *shape)
-    part: Matrix = rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
-    return rng.standard_normal(shape) + part / rank**0.5
+    part = rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
+    whole: Matrix = rng.standard_normal(shape) + part / rank**0.5
+    return whole
 
 
 # Kinds of layers by name: how weights and activations are drawn.
