@@ -282,8 +282,9 @@ def _print_nest(spec: str, found: Found, machine: Machine, units: int, seconds: 
     say(str(found.mapping), markup=False)
     facts = _cost_facts(found, machine, units)
     slower = "array" if cost.array_cycles >= cost.transfer_cycles + cost.latency_cycles else "off-chip memory"
+    how = f"bound by the {slower}" if found.mapping.double_buffered else "one after the other"
     say(
-        f"\n{cost.cycles:,} cycles, {facts['time_us']:,.1f} us, bound by the {slower}: array {cost.array_cycles:,}, "
+        f"\n{cost.cycles:,} cycles, {facts['time_us']:,.1f} us, {how}: array {cost.array_cycles:,}, "
         f"transfers {cost.transfer_cycles:,}, their latency {cost.latency_cycles:,}; "
         f"utilization {facts['utilization']:.1%}",
         markup=False,

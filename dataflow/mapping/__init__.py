@@ -6,6 +6,7 @@ from dataflow.mapping.footprint import Cut
 from dataflow.mapping.machine import Energies, Machine, MachineError, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
+from dataflow.mapping.network import MappedLayer, MappedNetwork, fitting_spaces, map_network
 from dataflow.mapping.objective import OBJECTIVES, Certificate, Found, Objective
 from dataflow.mapping.schedule import scheduled_cycles
 from dataflow.mapping.search import best_mapping
@@ -21,6 +22,8 @@ __all__ = [
     "Found",
     "Machine",
     "MachineError",
+    "MappedLayer",
+    "MappedNetwork",
     "MappingError",
     "Objective",
     "OperandCounts",
@@ -30,6 +33,8 @@ __all__ = [
     "count",
     "energies",
     "every_dataflow",
+    "fitting_spaces",
+    "map_network",
     "scheduled_cycles",
     "walk",
 ]

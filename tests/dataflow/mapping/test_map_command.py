@@ -48,7 +48,7 @@ def test_a_nest_as_text() -> None:
         "        for k in 15\n"
         "          parallel m over 4, n over 4: O[m, n] += A[m, k], B[k, n]\n"
         "\n"
-        "4,035 cycles, 4.0 us, bound by the off-chip memory: array 750, transfers 285, their latency 3,000; "
+        "4,035 cycles, 4.0 us, one after the other: array 750, transfers 285, their latency 3,000; "
         "utilization 11.2%\n"
         "4,035 cycles with transfers one tile ahead of the array\n"
         "0.27 uJ (37.307 pJ a product): operations 720.0 pJ, hops 84.7 pJ, buffer 0.01 uJ, off-chip 0.26 uJ\n"
@@ -60,6 +60,13 @@ def test_a_nest_as_text() -> None:
         "array in RTL: brickwork simulate gemm:m=20,n=12,k=30 --space m=4,n=4 --skew 1,1 --order m,n,k "
         "--tile m=4,n=4,k=15\n"
     )
+
+
+def test_the_example_of_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "mapping.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example
+    exec(compile(example[1], "docs/mapping.md", "exec"), {})
 
 
 def test_a_nest_as_json() -> None:
