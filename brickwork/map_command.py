@@ -42,6 +42,9 @@ def map_(
     skew: SkewOption = None,
     order: OrderOption = None,
     buffer: Annotated[str, typer.Option(help="capacity of all banks together, as 128KB")] = "128KB",
+    bank: Annotated[
+        str | None, typer.Option(help="memory whose energy an access costs, as 8KB; the whole buffer when left out")
+    ] = None,
     bandwidth: Annotated[float, typer.Option(help="off-chip bytes a cycle, reads and writes together")] = 16.0,
     latency: Annotated[int, typer.Option(help="cycles from an off-chip request to its first byte")] = 100,
     clock: Annotated[float, typer.Option(help="GHz; turns cycles into time")] = 1.0,
@@ -80,6 +83,7 @@ def map_(
             off_chip=off_chip or known.off_chip_pj_per_bit[0][0],
             clock_ghz=clock,
             result_bits=result_bits,
+            bank_bytes=None if bank is None else _bytes("--bank", bank),
         )
         spaces = tuple(tuple(loop.strip() for loop in text.split(",")) for text in axes or ())
         if spec.partition(":")[0] in network_names():

@@ -31,6 +31,8 @@ class Machine:
     ----------
     buffer_bytes : int
         The banks of all tensors together.
+    bank_bytes : int or None
+        The memory whose energy an access costs; one of the whole buffer's capacity when None.
     bandwidth_bytes_per_cycle : float
         Of the off-chip memory, reads and writes together.
     latency_cycles : int
@@ -55,6 +57,7 @@ class Machine:
     off_chip: str = "hbm2"
     clock_ghz: float = 1.0
     result_bits: int | None = None
+    bank_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if faults := tuple(_faults(self)):
@@ -83,11 +86,8 @@ def result_bits(machine: Machine, nest: Nest) -> int:
 
 
 def energies(machine: Machine, nest: Nest) -> Energies:
-    """Look up what the nest's operations and the machine's accesses cost.
-
-    The buffer's energy is that of one memory of its capacity.
-    """
-    read, write = machine.technology.memory_pj_per_bit(machine.buffer_bytes)
+    """Look up what the nest's operations and the machine's accesses cost."""
+    read, write = machine.technology.memory_pj_per_bit(machine.bank_bytes or machine.buffer_bytes)
     return Energies(
         operation_pj=machine.technology.operation_pj(nest),
         hop_pj_per_bit=machine.technology.register_pj_per_bit.value,
@@ -100,6 +100,8 @@ def energies(machine: Machine, nest: Nest) -> Energies:
 def _faults(machine: Machine) -> Iterator[str]:
     if machine.buffer_bytes < 1:
         yield f"the buffer must hold at least 1 byte, not {machine.buffer_bytes}"
+    if machine.bank_bytes is not None and not 1 <= machine.bank_bytes <= machine.buffer_bytes:
+        yield f"a bank must hold 1 to {machine.buffer_bytes} bytes, what the buffer does, not {machine.bank_bytes}"
     if not machine.bandwidth_bytes_per_cycle > 0:
         yield f"the off-chip bandwidth must be more than 0 bytes a cycle, not {machine.bandwidth_bytes_per_cycle:g}"
     if machine.latency_cycles < 0:

@@ -107,6 +107,11 @@ def test_options_change_what_they_say() -> None:
     assert facts(*SMALL, "--clock", "2")["time_us"] == found["time_us"] / 2
     assert facts(*SMALL, "--technology", "45nm")["energy_pj"] > 2 * found["energy_pj"]
     assert facts(*SMALL, "--result-bits", "8")["tensors"][2]["stored_bytes"] < found["tensors"][2]["stored_bytes"]
+    # Between 8 KB and 1 MB of the table, 128 KB costs more than one of its banks; the counts stay.
+    large = facts("gemm:m=64,n=64,k=64", "--objective", "cycles")
+    banked = facts("gemm:m=64,n=64,k=64", "--objective", "cycles", "--bank", "8KB")
+    assert banked["buffer_pj"] < large["buffer_pj"]
+    assert banked["tensors"] == large["tensors"]
     assert facts(*SMALL, "--axes", "k,n", "--axes", "m,n")["certificate"]["dataflows"] == 6
 
 
@@ -164,6 +169,7 @@ def test_a_network(capsys: pytest.CaptureFixture[str]) -> None:
             "nest 'gemm': the buffer of 100 bytes excludes every mapping: the smallest tiles need 336 bytes on "
             "dataflow 'm_k_keeps_O' (A 256, B 16, O 64)",
         ),
+        (("gemm", "--bank", "1MB"), "machine: a bank must hold 1 to 131072 bytes, what the buffer does, not 1048576"),
         (("gpt2:tokens=0",), "gpt2: parameter 'tokens' must be an integer of at least 1, not '0'"),
     ],
 )
