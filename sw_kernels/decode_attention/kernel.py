@@ -35,15 +35,19 @@ def decode(q, keys, values, table, lengths, out, partial, partial_lse, counters,
         first = (slice_.to(tl.int64) * blocks // slices).to(tl.int32)
         last = ((slice_ + 1).to(tl.int64) * blocks // slices).to(tl.int32)
         for block in tl.range(first, last, num_stages=STAGES):
-            token = block * BN + rn
-            cached = token < length
-            page = tl.load(table + sequence * most_pages + token // PAGE, mask=cached, other=0)
-            row = ((page.to(tl.int64) * HEADS + head) * PAGE + token % PAGE) * D
-            # What a page holds beyond the sequence may be anything, NaN included.
-            k = tl.load(keys + row[None, :] + rd[:, None], mask=cached[None, :], other=0.0)
-            v = tl.load(values + row[:, None] + rd[None, :], mask=cached[:, None], other=0.0)
+            # Past the end the last token is read again, since what a page holds there may be anything, NaN included.
+            if PAGE % BN == 0:
+                page = tl.load(table + sequence * most_pages + block * BN // PAGE)
+                token = tl.minimum(rn, length - 1 - block * BN)
+                row = token * D + ((page.to(tl.int64) * HEADS + head) * PAGE + block * BN % PAGE) * D
+            else:
+                token = tl.minimum(block * BN + rn, length - 1)
+                page = tl.load(table + sequence * most_pages + token // PAGE)
+                row = ((page.to(tl.int64) * HEADS + head) * PAGE + token % PAGE) * D
+            k = tl.load(keys + row[None, :] + rd[:, None])
+            v = tl.load(values + row[:, None] + rd[None, :])
             scores = tl.dot(query, k, input_precision="ieee")
-            scores = tl.where(cached[None, :], scores * scale_log2, -float("inf"))
+            scores = tl.where((block * BN + rn < length)[None, :], scores * scale_log2, -float("inf"))
             above = tl.maximum(most, tl.max(scores, 1))
             weight = tl.exp2(scores - above[:, None])
             decay = tl.exp2(most - above)

@@ -10,8 +10,9 @@ from workloads.errors import BrickworkError
 
 HEAD_DIMENSIONS = (32, 64, 128, 256)
 
-# Two programs a multiprocessor on the largest GPUs fill the memory system.
-PROGRAMS = 264
+# Of the GPU that the tiles were chosen on, and the tokens of a slice from which long steps pay.
+MULTIPROCESSORS = 132
+LONG_SLICE = 2048
 
 TYPES = ("bfloat16", "float16", "float32")
 
@@ -31,7 +32,7 @@ class Tiles:
     tokens: int = 64
     split: int = 33
     warps: int = 4
-    stages: int = 4
+    stages: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,16 @@ def rows_of(group: int) -> int:
 
 
 def tiles_for(sequences: int, kv_heads: int, most_tokens: int) -> Tiles:
-    """Slices enough for a large GPU, of at least four steps each."""
-    tokens = 64
-    wanted = -(-PROGRAMS // (sequences * kv_heads))
-    return Tiles(tokens, max(1, min(wanted, most_tokens // (4 * tokens))))
+    """Long sequences in one slice a multiprocessor and long steps; others in shorter ones, two programs each.
+
+    Chosen by measurement on one GPU.
+    """
+    heads = sequences * kv_heads
+    slices = MULTIPROCESSORS // heads
+    if slices and most_tokens >= slices * LONG_SLICE:
+        return Tiles(128, slices)
+    wanted = -(-2 * MULTIPROCESSORS // heads) if slices else 1
+    return Tiles(64, max(1, min(wanted, most_tokens // 256)))
 
 
 def decode_attention(

@@ -34,7 +34,7 @@ def test_definition_is_softmax_attention() -> None:
 
 @pytest.mark.parametrize(
     ("sequences", "kv_heads", "tokens", "split"),
-    [(1, 8, 65536, 33), (1, 4, 65536, 66), (64, 8, 65536, 1), (1, 8, 100, 1), (1, 8, 1024, 4)],
+    [(1, 8, 65536, 16), (1, 4, 65536, 33), (64, 8, 65536, 1), (1, 8, 100, 1), (1, 8, 1024, 4), (8, 4, 2048, 8)],
 )
 def test_slices_fill_a_large_gpu(sequences: int, kv_heads: int, tokens: int, split: int) -> None:
     assert tiles_for(sequences, kv_heads, tokens).split == split

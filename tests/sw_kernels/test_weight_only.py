@@ -9,7 +9,7 @@ import torch
 from tuned_programs import compiled, interpreted
 from weight_only_cases import CASES, Case, drawn, weight_of
 
-from sw_kernels.nvfp4.bench import DECODE_ROWS, LAYERS
+from sw_kernels.nvfp4.products import DECODE_ROWS, LAYERS
 from sw_kernels.nvfp4.weight import SLAB, WeightError, dequantized, packed, unpacked
 from sw_kernels.nvfp4.weight_only.launch import LinearError, Lora, Workspace, linear, prefill
 from sw_kernels.nvfp4.weight_only.tiles import tiles_for
