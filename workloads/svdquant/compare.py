@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from workloads.svdquant.layer import LayerInput, Matrix, SplitLayer, scheme_named
-from workloads.svdquant.search import Settings, split_layer
+from workloads.svdquant.search import Settings, iterated, split_layer
 
-VARIANTS = {
-    "rounding": Settings(rank=0, smooth=False),
-    "smoothing": Settings(rank=0),
-    "branch": Settings(smooth=False, iterations=1),
-    "smoothing, branch": Settings(iterations=1),
-    "smoothing, iterated branch": Settings(),
-}
+# Name, whether there is a branch, whether there is smoothing.
+_SPLIT_ONCE = (
+    ("rounding", False, False),
+    ("smoothing", False, True),
+    ("branch", True, False),
+    ("smoothing, branch", True, True),
+)
+_ITERATED = "smoothing, iterated branch"
+VARIANTS = (*(name for name, _, _ in _SPLIT_ONCE), _ITERATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,16 @@ def compare(
     ------
     LayerError, BlockError
     """
-    found = []
-    for name in schemes:
-        scheme = scheme_named(name)
-        for variant, settings in VARIANTS.items():
-            chosen = Settings(min(settings.rank, rank), settings.smooth, min(settings.iterations, iterations))
-            layer = split_layer(given, scheme, chosen)
-            found.append(Row(name, variant, layer.bits_per_weight, *errors(layer, given)))
-    return Comparison(tuple(found))
+    rows = []
+    for scheme in map(scheme_named, schemes):
+        layers = {
+            variant: split_layer(given, scheme, Settings(rank if branch else 0, smooth, iterations=1))
+            for variant, branch, smooth in _SPLIT_ONCE
+        }
+        # The search has the same result as for one split, so it need not run again.
+        layers[_ITERATED] = iterated(layers["smoothing, branch"], given, iterations)
+        rows += [Row(scheme.name, name, layer.bits_per_weight, *errors(layer, given)) for name, layer in layers.items()]
+    return Comparison(tuple(rows))
 
 
 def errors(layer: SplitLayer, given: LayerInput) -> tuple[float, float]:

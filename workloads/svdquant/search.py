@@ -41,7 +41,7 @@ class Settings:
 
 
 def split_layer(given: LayerInput, scheme: Scheme, settings: Settings) -> SplitLayer:
-    """Smooth, split, and split again what the residual loses, for as long as the output error falls.
+    """Smooth, split, and split again with what the residual loses, for as long as the output error falls.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def split_layer(given: LayerInput, scheme: Scheme, settings: Settings) -> SplitL
         if best is None or error < least:
             best, least = layer, error
     assert best is not None
-    return iterated(best, given, expected, least, settings)
+    return iterated(best, given, settings.iterations)
 
 
 def smoothings(given: LayerInput) -> tuple[Matrix, ...]:
@@ -94,11 +94,13 @@ def low_rank(matrix: Matrix, rank: int) -> tuple[Matrix, Matrix]:
     return vt[:rank], u[:, :rank] * s[:rank]
 
 
-def iterated(layer: SplitLayer, given: LayerInput, expected: Matrix, least: float, settings: Settings) -> SplitLayer:
-    """``L <- SVD(W - Q(W - L))`` until the output error no longer falls; the best layer."""
+def iterated(layer: SplitLayer, given: LayerInput, iterations: int) -> SplitLayer:
+    """``L <- SVD(W - Q(W - L))`` until the output error no longer falls; the best of at most so many layers."""
     smooth = given.weight * layer.smoothing
-    for _ in range(settings.iterations - 1 if settings.rank else 0):
-        branch = low_rank(smooth - layer.residual.dequantized(), settings.rank)
+    expected = given.calibration @ given.weight.T
+    least = squared_error(layer, given.calibration, expected)
+    for _ in range(iterations - 1 if layer.rank else 0):
+        branch = low_rank(smooth - layer.residual.dequantized(), layer.rank)
         following = split(layer.scheme, given.weight, layer.smoothing, *branch)
         error = squared_error(following, given.calibration, expected)
         if error >= least:
