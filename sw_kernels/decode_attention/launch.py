@@ -12,7 +12,7 @@ HEAD_DIMENSIONS = (32, 64, 128, 256)
 
 # Of the GPU that the tiles were chosen on, and the tokens of a slice from which long steps pay.
 MULTIPROCESSORS = 132
-LONG_SLICE = 2048
+LONG_SLICE = 1024
 
 TYPES = ("bfloat16", "float16", "float32")
 
