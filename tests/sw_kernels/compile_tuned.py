@@ -94,10 +94,9 @@ ATTENTION_TYPES = {
 }
 
 BUILDS = {
-    f"decode-attention-group{group}": Build(
-        decode, ATTENTION_TYPES, {"GROUP": group, "ROWS": 16, "D": 128, "PAGE": 64, "BN": 64, "STAGES": 3}
+    "decode-attention": Build(
+        decode, ATTENTION_TYPES, {"GROUP": 7, "ROWS": 16, "D": 128, "PAGE": 64, "BN": 64, "STAGES": 3}
     )
-    for group in (4, 7)
 }
 NORM_TYPES = {
     **dict.fromkeys(("x", "weight", "residual", "out"), "*bf16"),
@@ -106,10 +105,9 @@ NORM_TYPES = {
     "seed": "i64",
 }
 BUILDS |= {
-    f"rms-norm{'-noise' if noise else ''}": Build(
-        rms_norm, NORM_TYPES, {"BLOCK": 4096, "RESIDUAL": True, "NOISE": noise}, 8, frozenset(("N", "stride"))
+    "rms-norm": Build(
+        rms_norm, NORM_TYPES, {"BLOCK": 4096, "RESIDUAL": True, "NOISE": True}, 8, frozenset(("N", "stride"))
     )
-    for noise in (False, True)
 }
 QUANTIZE_TYPES = {
     **dict.fromkeys(("x", "smooth", "down", "narrow"), "*bf16"),
@@ -175,11 +173,11 @@ BUILDS["narrow-rows"] = Build(
 PRODUCT_TYPES = {
     **dict.fromkeys(("out", "narrow", "up"), "*bf16"),
     **dict.fromkeys(("a_scale", "b_scale"), "*fp32"),
-    **dict.fromkeys(("M", "N", "K"), "i32"),
+    **dict.fromkeys(("M", "N"), "i32"),
 }
-WHOLE = frozenset(("M", "N", "K", "rows", "plane", "a_plane", "b_plane"))
+WHOLE = frozenset(("M", "N", "K", "CODES", "SCALES", "rows", "plane", "a_plane", "b_plane"))
 TILES = Tiles()
-EXACT_TYPES = {"a": "*i8", "b": "*i8", "a_plane": "i32", "b_plane": "i32"}
+EXACT_TYPES = {"a": "*i8", "b": "*i8", "K": "i32", "a_plane": "i32", "b_plane": "i32"}
 EXACT = {"BM": TILES.m, "BN": TILES.n, "BK": TILES.k, "STAGES": TILES.stages}
 BUILDS |= {
     f"exact-product-{left}x{right}{'-branch' if rank else ''}": Build(
@@ -197,10 +195,15 @@ BUILDS["expand"] = Build(
     {"SHIFT": 0, "COUNT": 3, "BM": 16, "BK": 256},
     whole=WHOLE,
 )
+NATIVE_TYPES = {
+    **dict.fromkeys(("a", "b"), "*u8"),
+    **dict.fromkeys(("a_scales", "b_scales"), "*fp8e4nv"),
+    **dict.fromkeys(("CODES", "SCALES"), "i32"),
+}
 NATIVE = {
     f"native-product{'-branch' if rank else ''}": Build(
         multiply_scaled,
-        PRODUCT_TYPES | {"a": "*u8", "b": "*u8", "a_scales": "*fp8e4nv", "b_scales": "*fp8e4nv"},
+        PRODUCT_TYPES | NATIVE_TYPES,
         {"BM": 128, "BN": 128, "BK": 256, "STAGES": 3, "RANK": rank},
         whole=WHOLE,
     )

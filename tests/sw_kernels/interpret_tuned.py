@@ -13,6 +13,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import attention_cases
 import norm_cases
+import product_cases
 import quantize_cases
 import torch
 import weight_only_cases
@@ -20,6 +21,7 @@ import weight_only_cases
 FAMILIES: dict[str, Any] = {
     "attention": attention_cases,
     "norm": norm_cases,
+    "product": product_cases,
     "quantize": quantize_cases,
     "weight-only": weight_only_cases,
 }
@@ -34,4 +36,5 @@ if __name__ == "__main__":
         for name, dtype in types.items()
     }
     rows["quantize-corners"] = quantize_cases.corners()
+    rows["product-roundings"] = product_cases.roundings()
     print(json.dumps(rows))

@@ -5,18 +5,42 @@ from tuned_programs import compiled
 
 # Shared memory of one block: 227 KiB on both.
 MOST_SHARED_BYTES = 232448
-PRODUCTS = ("decode-attention-group4", "decode-attention-group7", "quantize-narrow32")
-NAMES = (*PRODUCTS, "rms-norm", "rms-norm-noise", "quantize", "largest-magnitude")
+# Matrix instructions for sm_90 and sm_100.
+INSTRUCTIONS = {
+    "decode-attention": ("mma", "mma"),
+    "rms-norm": (None, None),
+    "quantize": (None, None),
+    "quantize-narrow32": ("mma", "mma"),
+    "largest-magnitude": (None, None),
+    "expand": (None, None),
+    "exact-product-3x3": ("wgmma", "tcgen05"),
+    "exact-product-3x2-branch": ("wgmma", "tcgen05"),
+}
+# Rounding in these is part of the definition.
+EXACT = ("quantize", "largest", "expand", "exact")
 
 
 @pytest.mark.parametrize("capability", [90, 100])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", INSTRUCTIONS)
 def test_tuned_kernel_compiles_well(name: str, capability: int) -> None:
     row = compiled()[f"{name}-sm{capability}"]
     assert row["local_bytes"] == 0
     assert row["shared_bytes"] <= MOST_SHARED_BYTES
-    assert row["wide"]
+    # A row of codes is read in pieces of eight bytes.
+    assert row["wide"] == (name != "expand")
     assert row["hazards"] == []
-    if name.startswith(("quantize", "largest")):
+    if name.startswith(EXACT):
         assert row["inexact"] == []
-    assert row["mma"] == (name in PRODUCTS)
+    used = INSTRUCTIONS[name][capability == 100]
+    assert {kind for kind in ("wgmma", "tcgen05") if row[kind]} == {used} - {"mma", None}
+    assert used != "mma" or row["mma"]
+
+
+@pytest.mark.parametrize("name", ["native-product", "native-product-branch"])
+def test_native_product_uses_block_scaled_instructions(name: str) -> None:
+    row = compiled()[f"{name}-sm100"]
+    assert row["local_bytes"] == 0
+    assert row["shared_bytes"] <= MOST_SHARED_BYTES
+    assert row["wide"]
+    assert row["tcgen05"]
+    assert row["block_scaled"]

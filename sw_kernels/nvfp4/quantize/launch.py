@@ -104,7 +104,7 @@ def _check(x: Any, amax: Any, smooth: Any | None, out: Nvfp4Matrix | None, narro
         faults.append(f"x has type {_name(x.dtype)}; expected {' or '.join(TYPES)}")
     if x.stride(1) != 1:
         faults.append("x is stored by columns; expected rows")
-    expected = [(amax, "amax", (1,), "float32")]
+    expected: list[tuple[Any, str, tuple[int, ...], str]] = [(amax, "amax", (1,), "float32")]
     if smooth is not None:
         expected.append((smooth, "smooth", (columns,), _name(x.dtype)))
     if out is not None:
