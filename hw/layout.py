@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dataflow.banking import Banking
 from dataflow.dataflow import Point
+from workloads.formats import Format
 from workloads.nest import Access, Nest
 
 Bytes = npt.NDArray[np.uint8]
@@ -68,7 +69,7 @@ def bank_strides(extents: Point) -> Point:
 
 @dataclass(frozen=True)
 class Layout:
-    """A window of a tensor in its banks.
+    """A window of a tensor in its banks: integers, and the codes of other formats.
 
     A row is one word of every memory, memory 0 in the lowest bits, padded to whole bytes.
 
@@ -81,6 +82,7 @@ class Layout:
     """
 
     tensor: str
+    format: Format
     tensor_id: int
     word_bits: int
     banks: Banking
@@ -119,7 +121,7 @@ class Layout:
         words = np.zeros((self.rows, self.memories), np.int64)
         part = tensor[slices]
         if part.size:
-            words[row, memory] = part
+            words[row, memory] = self.format.codes(part)
         if self.word_bits in (8, 16, 32):
             return np.ascontiguousarray(words.astype(f"<i{self.word_bits // 8}")).view(np.uint8).reshape(self.rows, -1)
         bits = (words[:, :, None] >> np.arange(self.word_bits)) & 1
@@ -133,8 +135,8 @@ class Layout:
         else:
             used = self.memories * self.word_bits
             bits = np.unpackbits(rows, axis=1, bitorder="little")[:, :used]
-            weights = 1 << np.arange(self.word_bits, dtype=np.int64)
-            weights[-1] = -weights[-1]
+            top = self.word_bits - 1
+            weights = np.array([*(1 << n for n in range(top)), -(1 << top)], np.int64)
             words = bits.reshape(self.rows, self.memories, self.word_bits).astype(np.int64) @ weights
         if tensor[slices].size:
             found = words[row, memory].astype(tensor.dtype)

@@ -21,11 +21,14 @@ from hw.conditions import (
     Step,
     Zero,
 )
+from hw.factoring import deferred_factors
 from hw.generators import Generator, generator
 from hw.latencies import reduce_latency_cycles
 from hw.netlist import Arc, Netlist, Pairs
+from hw.passes.widths import bits_of
 from hw.ports import PortBuilder
 from workloads.errors import BrickworkError
+from workloads.formats import FORMATS
 from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access, Tensor
 
@@ -47,14 +50,18 @@ def lower(plan: Plan, name: str, *, factors: int = 0, gate: bool = False) -> tup
     Raises
     ------
     UnsupportedError
-        A tensor's format is not an integer one.
+        A tensor's format has no functional unit; lists every such tensor.
     """
-    for tensor in plan.nest.tensors:
-        if not tensor.format.integer:
-            raise UnsupportedError(
-                f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
-                f"int4, int8, int16 and int32 only"
-            )
+    output = plan.nest.output.tensor
+    faults = [
+        f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
+        + ("int4, int8, int16, int32 and int64 outputs" if tensor.name == output else ", ".join(_inputs()))
+        + " only"
+        for tensor in plan.nest.tensors
+        if not (tensor.format.integer or (tensor.name != output and tensor.format.fraction_bits is not None))
+    ]
+    if faults:
+        raise UnsupportedError("\n".join(faults))
     return _Lowering(plan, factors, gate).netlist(name)
 
 
@@ -64,6 +71,7 @@ class _Lowering(PortBuilder):
     def __init__(self, plan: Plan, factors: int, gate: bool) -> None:
         super().__init__(plan)
         self.factors, self.gate = factors, gate
+        self.deferred = deferred_factors(plan)
 
     def netlist(self, name: str) -> tuple[Netlist, tuple[Generator, ...]]:
         self.region("fu", self.dataflow.units, skewed=True)
@@ -155,16 +163,23 @@ class _Lowering(PortBuilder):
         return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
 
     def product(self) -> str:
-        """The term of the body: one node a step of a folding unit, else one node for all of it."""
+        """The term of the body: one node a step of a folding unit, else one node for all of it.
+
+        Factors that all terms of an adder tree share are left for after the tree.
+        """
         units, unit = self.dataflow.units, self.nest.unit
-        names = {feed.slot: f"{feed.operand}_in" for feed in self.plan.feeds}
+        feeds = {feed.slot: feed for feed in self.plan.feeds if feed.slot not in self.deferred}
+        names = {slot: self.number(feed, "fu", units) for slot, feed in feeds.items()}
         last = max(self.factors if unit == PRODUCT else 0, 1 + max(names))
-        steps = [[k] for k in range(1, last)] if unit.folds else [list(range(1, last))]
-        value = names[0]
-        for k, others in enumerate(steps):
+        first = min(names)
+        steps = [[k] for k in range(first + 1, last)] if unit.folds else [list(range(1, last))]
+        value = names[first]
+        for others in steps:
+            if unit.folds and others[0] in self.deferred:
+                continue
             given = [value, *(names.get(slot) for slot in others)]
             value = self.add(
-                f"product{k}" if unit == PRODUCT else f"term{k}_{unit.name}",
+                f"product{others[0] - 1}" if unit == PRODUCT else f"term{others[0] - 1}_{unit.name}",
                 "fu",
                 "multiply" if unit == PRODUCT else "compute",
                 (self.local(n, role, units) for n, role in zip(given, unit.operands, strict=True) if n),
@@ -182,6 +197,16 @@ class _Lowering(PortBuilder):
             )
         return value
 
+    def number(self, feed: Feed, region: str, points: Sequence[Point]) -> str:
+        """The operand as an integer: as it is, or decoded from its code."""
+        source = f"{feed.operand}_in"
+        held = self.nest.tensor(feed.access.tensor).format
+        if held.encoding is None:
+            return source
+        name = f"{feed.operand}_{held}" + ("" if region == "fu" else f"_{region}")
+        width = bits_of((-held.most_steps, held.most_steps))
+        return self.add(name, region, "decode", (self.local(source, "code", points),), width, format=held)
+
     def gated(self, value: str) -> str:
         """The reduction's identity where a guard fails, or outside the nest where no operand is masked for it."""
         units = self.dataflow.units
@@ -198,6 +223,15 @@ class _Lowering(PortBuilder):
             return value
         args = (self.local(value, "value", units), *bits)
         return self.add("gated", "fu", "mask", args, self.output_bits, by=self.nest.reduction)
+
+    def multiplied(self, value: str, stage: int, region: str, points: Sequence[Point]) -> str:
+        """The sum of a tree times the factors that all its terms share."""
+        for feed in self.plan.feeds:
+            if self.deferred.get(feed.slot) == stage:
+                factor = self.number(feed, region, points)
+                args = (self.local(value, "a", points), self.local(factor, "b", points))
+                value = self.add(f"outer{stage}_{feed.slot}", region, "multiply", args, self.output_bits, unit=PRODUCT)
+        return value
 
     # Output
 
@@ -221,6 +255,7 @@ class _Lowering(PortBuilder):
                     balanced=False,
                     by=self.nest.reduction,
                 )
+                value = self.multiplied(value, k, region, stage.ends)
                 continue
             region = "fu"
             if stage.points != self.dataflow.units:
@@ -335,6 +370,10 @@ class _Lowering(PortBuilder):
             (self.local(data, "data", grid), self.local(spread, "address", grid), self.local(commit, "enable", grid)),
             bits,
         )
+
+
+def _inputs() -> tuple[str, ...]:
+    return tuple(name for name, held in FORMATS.items() if held.integer or held.fraction_bits is not None)
 
 
 def _ranged(access: Access, tensor: Tensor, plan: Plan) -> tuple[int, ...]:

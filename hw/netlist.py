@@ -85,6 +85,7 @@ class Node:
     lane       a wire of a switch
     mask       value or, where a ``bit`` is 0, the identity of the reduction ``by`` (0 when none is given)
     source     operand of a functional unit: stationary register, links, port
+    decode     the integer that a ``code`` of ``format`` means, in the format's smallest steps
     multiply   product of two, or with a constant
     compute    functional unit ``unit`` (roles as in its spelling)
     add        ``by`` applied to what is present

@@ -184,6 +184,7 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
         values |= generator_registers(unit, gen, outside, dataflow, extents, held, shape)
         layouts[gen.tensor_id] = Layout(
             gen.access.tensor,
+            nest.tensor(gen.access.tensor).format,
             gen.tensor_id,
             design.bank_bits(gen),
             gen.banking,

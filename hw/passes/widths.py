@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 from math import prod
 
 from hw.netlist import Netlist, Node
+from workloads.formats import Format
 from workloads.functional_unit import Range
 from workloads.reduction import SUM
 
@@ -47,8 +49,11 @@ def infer_widths(netlist: Netlist) -> Netlist:
             # A factor that another dataflow brings is 1 here.
             single = (1 if constant is None else int(str(constant)),) * 2
             other = inputs[1] if len(inputs) > 1 else single
-            corners = [a * b for a in inputs[0] for b in other]
-            ranges[node.name] = (min(corners), max(corners))
+            ranges[node.name] = _product(inputs[0], other)
+        elif node.op == "decode":
+            held = node.parameter("format")
+            assert isinstance(held, Format)
+            ranges[node.name] = (-held.most_steps, held.most_steps)
         elif node.op == "compute":
             ranges[node.name] = plan.nest.unit.range(inputs)
         elif node.op == "mask":
@@ -78,6 +83,11 @@ def bits_of(values: Range) -> int:
     """Bits of the narrowest two's complement that holds a range."""
     low, high = values
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+
+
+def _product(a: Range, b: Range) -> Range:
+    corners = [x * y for x in a for y in b]
+    return min(corners), max(corners)
 
 
 def _full(bits: int) -> Range:
@@ -120,7 +130,12 @@ def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: in
         longest = max(len(g) for g in stages[int(node.name.removeprefix("sum"))].groups)
         low, high = reduction.bounds(ranges[arriving], longest)
     term = netlist.node["sum0"].args[0].source if stages else arriving
-    least, largest = reduction.bounds(ranges[term], terms)
+    whole = ranges[term]
+    for earlier in takewhile(lambda n: n.name != node.name, netlist.nodes):
+        # What multiplies the result of a tree multiplies each of its terms.
+        if earlier.name.startswith("outer"):
+            whole = _product(whole, ranges[earlier.args[1].source])
+    least, largest = reduction.bounds(whole, terms)
     return max(low, min(0, least)), min(high, max(0, largest))
 
 

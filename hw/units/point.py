@@ -9,8 +9,10 @@ from amaranth.lib.wiring import In, Out
 from hw.kinds import Kind, Operand, Use
 from hw.netlist import Node
 from hw.units.arithmetic import Wires
+from hw.units.decode import decoded
 from hw.units.delay import delay_taps, programmable_delay
 from hw.units.sequencer import mode_wire
+from workloads.formats import Format
 from workloads.functional_unit import FunctionalUnit
 
 
@@ -110,6 +112,10 @@ class PointModule(wiring.Component):
         match node.op:
             case "source":
                 m.d.comb += out.eq(self._source(m, node.name, ins, out))
+            case "decode":
+                held = node.parameter("format")
+                assert isinstance(held, Format)
+                m.d.comb += out.eq(decoded(ins["code"], held))
             case "multiply":
                 constant = dict(node.parameters).get("constant")
                 other = ins.get("b", 1) if constant is None else int(str(constant))

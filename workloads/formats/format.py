@@ -64,6 +64,12 @@ class Format:
         assert self.fraction_bits is not None, self.name
         return np.ldexp(values.astype(np.float64), self.fraction_bits).astype(np.int64)
 
+    def codes(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """What is stored for each value: the code of a floating-point number, an integer as it is."""
+        if self.encoding is None:
+            return values.astype(np.int64)
+        return self.encoding.encode(values).astype(np.int64)
+
     @property
     def most_steps(self) -> int:
         """The largest magnitude of `steps`."""
