@@ -149,8 +149,8 @@ class _Search:
         while heap:
             root, _, item = heappop(heap)
             if not self._better(*root):
-                self._close(np.array([root[0], *(other[0][0] for other in heap)]))
-                return
+                self._close(np.array(root[:1]))
+                continue
             if isinstance(item, _Branch):
                 if self.best is None:
                     self._dive(item)
