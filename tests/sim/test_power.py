@@ -258,6 +258,7 @@ def test_energy_of_a_run(gemm, mapped_once):
     assert quiet.part_pj_per_cycle("logic") < 0.2 * found.part_pj_per_cycle("logic")
 
 
+@pytest.mark.full
 def test_fused_design_runs_each_of_its_dataflows(mapped_once):
     nests = [load("gemm:m=4,n=4,k=3").nest, load("mttkrp:i=4,j=2,k=2,l=2").nest]
     spaces = [{"m": 1, "n": 2}, {"i": 1, "j": 2}]
