@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("generation_time", "simulation_speed", "gpu_contraction")
+BENCHMARKS = ("generation_time", "simulation_speed", "gpu_contraction", "fused_area", "ablation")
 
 
 def main() -> None:

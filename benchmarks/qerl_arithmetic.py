@@ -9,7 +9,7 @@ import argparse
 
 import torch
 
-from sw_kernels.qerl.noise import NoiseSchedule
+from sw_kernels.qerl.noise_schedule import NoiseSchedule
 from sw_kernels.qerl.train import Settings, train
 
 STEPS = 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +14,13 @@ import typer
 from brickwork import console
 from brickwork.arguments import DataflowOption, JsonOption, OrderOption, SkewOption, SpaceOption
 from brickwork.options import chosen_dataflow
-from brickwork.steps import ChoiceError, checked_dataflow, load
-from dataflow import Dataflow
+from brickwork.steps import ChoiceError, architecture, check_banks, checked_dataflow, load
+from dataflow import Dataflow, Timing
 from dataflow.mapping import OBJECTIVES, Found, Machine, best_mapping, every_dataflow, scheduled_cycles
 from dataflow.mapping.network import MappedNetwork, fitting_spaces, map_network
 from dataflow.mapping.space import all_cuts, even_cuts
 from dataflow.technology import technology_named
+from hw.accelerator import design_of
 from workloads.library import entry_names
 from workloads.networks import network_named, network_names
 from workloads.spec import Spec
@@ -59,6 +61,9 @@ def map_(
     number_format: Annotated[
         str | None, typer.Option("--format", help="number format of a network's inputs, as int8")
     ] = None,
+    exact_timing: Annotated[
+        bool, typer.Option("--exact-timing", help="take pipeline distances from the array of the best dataflow")
+    ] = False,
     every_tile: Annotated[bool, typer.Option("--every-tile", help="prove it over every tile size; slower")] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -111,15 +116,25 @@ def map_(
         _check_known(spec)
         given = load(spec)
         arrays, units = _arrays(given, spec, array, spaces, (dataflow, space, skew, order))
+        cuts = all_cuts if every_tile else even_cuts
         with console.progress("map"):
-            found = best_mapping(
-                given.nest, machine, arrays, objective=chosen, cuts=all_cuts if every_tile else even_cuts
-            )
+            found = best_mapping(given.nest, machine, arrays, objective=chosen, cuts=cuts)
+            if exact_timing:
+                machine = replace(machine, timing=_generated_timing(found))
+                arrays = (found.mapping.plan.dataflow,)
+                found = best_mapping(given.nest, machine, arrays, objective=chosen, cuts=cuts)
         seconds = time.perf_counter() - began
         if json_:
             console.print_json(nest_facts(spec, found, machine, units, seconds))
         else:
             _print_nest(spec, found, machine, units, seconds)
+
+
+def _generated_timing(found: Found) -> Timing:
+    """Pipeline distances of the array that a mapping's tiles need."""
+    built = architecture(found.mapping.nest, found.mapping.dataflow)
+    check_banks(built)
+    return design_of(built).timings[0]
 
 
 def _check_known(text: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +36,7 @@ Wanted = Callable[[Scope, str], bool]
 def read_trace(path: Path, clock: tuple[Scope, str], during: tuple[Scope, str], wanted: Wanted) -> Trace:
     """The cycles of the first time that ``during`` is high, and the one before it.
 
-    A cycle's value is the last one before the next rising edge of ``clock``. A signal of one bit that is wider in the
-    source appears under its name alone.
+    A cycle's value is the last one before the next rising edge of ``clock``.
     """
     with path.open() as file:
         widths, names = _header(file, wanted, (clock, during))
@@ -43,8 +44,9 @@ def read_trace(path: Path, clock: tuple[Scope, str], during: tuple[Scope, str], 
         (during_code,) = (code for code, all_ in names.items() if during in all_)
         changes: dict[str, list[tuple[int, str]]] = {code: [] for code in names}
         last: dict[str, str] = {}
-        cycle, began, block = 0, None, {}
-        for line in (*file, "#end"):
+        cycle, began = 0, None
+        block: dict[str, str] = {}
+        for line in chain(file, ["#end"]):
             if line[0] != "#":
                 value, _, code = line.rstrip().partition(" ") if line[0] in "bB" else (line[0], "", line[1:].rstrip())
                 if code in names:
@@ -58,8 +60,7 @@ def read_trace(path: Path, clock: tuple[Scope, str], during: tuple[Scope, str], 
                 elif began is not None and not high:
                     break
             for code, value in block.items():
-                if code != clock_code or began is None:
-                    changes[code].append((cycle, value))
+                changes[code].append((cycle, value))
             last |= block
             block = {}
     assert began is not None, f"{'.'.join((*during[0], during[1]))} never rises in {path}"
@@ -71,7 +72,9 @@ def read_trace(path: Path, clock: tuple[Scope, str], during: tuple[Scope, str], 
     return Trace(values, known, cycle - began)
 
 
-def _header(file, wanted: Wanted, always: tuple[tuple[Scope, str], ...]):  # type: ignore[no-untyped-def]
+def _header(
+    file: TextIO, wanted: Wanted, always: tuple[tuple[Scope, str], ...]
+) -> tuple[dict[str, int], dict[str, list[tuple[Scope, str]]]]:
     """Widths by code, and the names that share a code."""
     widths: dict[str, int] = {}
     names: dict[str, list[tuple[Scope, str]]] = {}

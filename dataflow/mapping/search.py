@@ -84,7 +84,8 @@ def best_mapping(
 
 # Studies map the same layers onto many machines; building an array takes longer than mapping onto it.
 @lru_cache(maxsize=1024)
-def _built(nest: Nest, dataflow: Dataflow) -> Plan:
+def build_once(nest: Nest, dataflow: Dataflow) -> Plan:
+    """Build a plan, or remember it."""
     return build(nest, dataflow).plans[0]
 
 
@@ -149,8 +150,8 @@ class _Search:
         while heap:
             root, _, item = heappop(heap)
             if not self._better(*root):
-                self._close(np.array([root[0], *(other[0][0] for other in heap)]))
-                return
+                self._close(np.array(root[:1]))
+                continue
             if isinstance(item, _Branch):
                 if self.best is None:
                     self._dive(item)
@@ -192,7 +193,7 @@ class _Search:
     def _branches(self, array: Plan | Dataflow) -> list[tuple[_Branch, tuple[float, float]]]:
         """All orders and bufferings of one array of which some tiling fits, each with its bound."""
         try:
-            plan = _built(self.nest, array) if isinstance(array, Dataflow) else array
+            plan = build_once(self.nest, array) if isinstance(array, Dataflow) else array
         except DataflowError as error:
             self.faults += [f"dataflow {error.dataflow!r}: {fault}" for fault in error.faults]
             return []

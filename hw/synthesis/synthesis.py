@@ -6,24 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from hw.design import Design
+from hw.accelerator import Accelerator
 from hw.synthesis.gates import GateModule, Gates
 from hw.synthesis.library import Library, read_library
 from hw.synthesis.mapping import map_to_gates
 from hw.synthesis.timing import longest_paths_ns
-
-
-class Accelerator(Protocol):
-    """A generated design."""
-
-    @property
-    def top(self) -> str: ...
-    @property
-    def verilog(self) -> str: ...
-    @property
-    def design(self) -> Design: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import torch
 
 from sw_kernels.qerl import arithmetic
 from sw_kernels.qerl.model import Policy
-from sw_kernels.qerl.noise import NoiseSchedule
+from sw_kernels.qerl.noise_schedule import NoiseSchedule
 from sw_kernels.qerl.objective import clipped_loss, group_advantages, token_log_probabilities
 from workloads.errors import BrickworkError
 from workloads.formats import block_format_named
@@ -41,7 +41,7 @@ class Settings:
 
     Raises
     ------
-    TrainingError, FormatError, NoiseError
+    TrainingError, FormatError, ScheduleError
     """
 
     weights: str | None = "nvfp4"

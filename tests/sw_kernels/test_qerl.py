@@ -12,7 +12,7 @@ import torch
 from sw_kernels.qerl import arithmetic
 from sw_kernels.qerl.layers import AdaptedLinear, FrozenMatrix, RmsNorm
 from sw_kernels.qerl.model import Policy, grouped_attention
-from sw_kernels.qerl.noise import NoiseSchedule
+from sw_kernels.qerl.noise_schedule import NoiseSchedule
 from sw_kernels.qerl.objective import clipped_loss, group_advantages, token_log_probabilities
 from sw_kernels.qerl.train import SMALL, Settings, answer_log_probabilities, train
 from workloads.errors import BrickworkError

@@ -83,12 +83,14 @@ def test_a_nest_as_json() -> None:
 
 
 def test_the_printed_command_runs_in_rtl() -> None:
-    found = facts("gemm:m=9,n=10,k=33", "--array", "3x4", "--buffer", "400")
+    found = facts("gemm:m=9,n=10,k=33", "--array", "3x4", "--buffer", "400", "--exact-timing")
     command = split(found["simulate"])
     assert command[:2] == ["brickwork", "simulate"]
     done = CliRunner().invoke(app, [*command[1:], "--simulator", "icarus", "--json"], catch_exceptions=False)
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["match"]
+    simulated = json.loads(done.stdout)
+    assert simulated["match"]
+    assert simulated["cycles"]["simulated"] == found["array_cycles"]
 
 
 def test_dataflows_of_a_spec_file_are_the_choice(tmp_path: Path) -> None:

@@ -43,3 +43,9 @@ def test_simulated_cycles_are_counted_cycles(case: Case) -> None:
     exact = replace(machine, timing=accelerator.design.timings[0])
     assert result.simulated_cycles == count(mapping, exact).array_cycles
     assert len(result.runs) == mapping.runs
+    # Links are chosen by their delays, which tiles shorten: the array of the tiles may have more, and read less.
+    plan = accelerator.architecture.plans[0]
+    built = replace(mapping, plan=replace(plan, dataflow=replace(plan.dataflow, tile=())))
+    for less, more in zip(count(built, exact).operands, count(mapping, exact).operands, strict=True):
+        assert less.reads <= more.reads
+        assert replace(less, reads=more.reads, hops=more.hops) == more

@@ -8,7 +8,7 @@ from typing import Literal
 from workloads.errors import BrickworkError
 
 
-class NoiseError(BrickworkError):
+class ScheduleError(BrickworkError):
     """A noise schedule that has no stages."""
 
 
@@ -29,7 +29,7 @@ class NoiseSchedule:
 
     Raises
     ------
-    NoiseError
+    ScheduleError
 
     References
     ----------
@@ -45,14 +45,14 @@ class NoiseSchedule:
 
     def __post_init__(self) -> None:
         if not 0 < self.end <= self.start:
-            raise NoiseError(f"noise: expected 0 < end <= start, not start {self.start} and end {self.end}")
+            raise ScheduleError(f"noise: expected 0 < end <= start, not start {self.start} and end {self.end}")
         if not 3 <= self.stages <= self.steps:
-            raise NoiseError(f"noise: expected 3 to {self.steps} stages for {self.steps} steps, not {self.stages}")
+            raise ScheduleError(f"noise: expected 3 to {self.steps} stages for {self.steps} steps, not {self.stages}")
 
     def stage(self, step: int) -> int:
         """The stage of a step; steps left over by the division belong to the last one."""
         if not 1 <= step <= self.steps:
-            raise NoiseError(f"noise: expected a step of 1 to {self.steps}, not {step}")
+            raise ScheduleError(f"noise: expected a step of 1 to {self.steps}, not {step}")
         return min((step - 1) // (self.steps // self.stages), self.stages - 1)
 
     def sigma(self, step: int) -> float:
