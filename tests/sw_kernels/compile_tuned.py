@@ -22,6 +22,7 @@ from sw_kernels.decode_attention.kernel import decode
 from sw_kernels.nvfp4.product.kernel import expand, multiply
 from sw_kernels.nvfp4.product.launch import Tiles
 from sw_kernels.nvfp4.product.native_kernel import multiply_scaled
+from sw_kernels.nvfp4.product.wide_kernel import multiply_wide, widen
 from sw_kernels.nvfp4.quantize.kernel import largest, quantize
 from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
 from sw_kernels.nvfp4.weight_only.tiles import tiles_for
@@ -189,11 +190,20 @@ BUILDS |= {
     )
     for left, right, rank in ((3, 3, 0), (3, 2, 32))
 }
+ROW_TYPES = {"codes": "*u8", "scales": "*u8", "rows": "i32", "CODES": "i32", "SCALES": "i32"}
 BUILDS["expand"] = Build(
     expand,
-    {"codes": "*u8", "scales": "*u8", "digits": "*i8", "rows": "i32", "K": "i32", "plane": "i32"},
+    ROW_TYPES | {"digits": "*i8", "plane": "i32"},
     {"SHIFT": 0, "COUNT": 3, "BM": 16, "BK": 256},
     whole=WHOLE,
+)
+BUILDS["widen"] = Build(widen, ROW_TYPES | {"out": "*bf16"}, {"BM": 16, "BK": 256}, whole=WHOLE)
+BUILDS["wide-product-branch"] = Build(
+    multiply_wide,
+    PRODUCT_TYPES | {"a": "*bf16", "b": "*bf16", "K": "i32"},
+    {"BM": 128, "BN": 256, "BK": 64, "STAGES": 3, "RANK": 32},
+    8,
+    WHOLE,
 )
 NATIVE_TYPES = {
     **dict.fromkeys(("a", "b"), "*u8"),

@@ -13,7 +13,7 @@ import triton.language as tl
 from sw_kernels.nvfp4.matrix import Nvfp4Matrix
 from sw_kernels.nvfp4.product.digits import ALL, Digits, digits_of
 from sw_kernels.nvfp4.product.kernel import scaled_once, store_rounded
-from sw_kernels.nvfp4.product.launch import Branch, Tiles, exact_product
+from sw_kernels.nvfp4.product.launch import Branch, Tiles, exact_product, wide_product
 from sw_kernels.nvfp4.product.naive import branched_product_naively, product_naively
 from workloads.formats.encoding import BF16, FP16, FP32
 from workloads.formats.exact import rounded_once
@@ -31,6 +31,7 @@ class Case:
     digits: Digits | None = None
     rank: int = 0
     extreme: bool = False
+    tensor_scale: float = 2.0**-9
 
 
 # Products with it have bits far below those of any result.
@@ -42,9 +43,9 @@ CASES = [
     Case("one-element", 1, 1, 16),
     Case("every-scale", 33, 37, 176),
     Case("largest", 20, 34, 96, scales=(0x7E, 0x7E), extreme=True),
-    Case("one-digit", 5, 40, 64, scales=(0x38, 0x38), digits=Digits(1, 6)),
+    Case("one-digit", 5, 40, 64, scales=(0x38, 0x38), digits=Digits(1, 6), tensor_scale=0.5),
     Case("two-digits", 33, 7, 64, scales=(0x58, 0x78), digits=Digits(2, 10)),
-    Case("subnormal-scales", 5, 6, 48, scales=(0, 7), digits=Digits(1, 0)),
+    Case("subnormal-scales", 5, 6, 48, scales=(0, 7), digits=Digits(1, 0), tensor_scale=64),
     Case("low-rank", 18, 34, 64, scales=(0x30, 0x48), rank=16),
 ]
 
@@ -55,7 +56,7 @@ def matrix(generator: torch.Generator, case: Case, rows: int) -> Nvfp4Matrix:
     scales = torch.randint(least, most + 1, (rows, case.k // 16), generator=generator, dtype=torch.uint8)
     if case.extreme:
         codes = torch.where(codes < 20, 0xF7, 0x77).to(torch.uint8)
-    return Nvfp4Matrix(codes, scales, torch.rand(1, generator=generator) * 2**-9)
+    return Nvfp4Matrix(codes, scales, torch.rand(1, generator=generator) * case.tensor_scale)
 
 
 def compared(case: Case, dtype: torch.dtype) -> dict[str, Any]:
@@ -70,11 +71,20 @@ def compared(case: Case, dtype: torch.dtype) -> dict[str, Any]:
         up = torch.randn(case.n, case.rank, generator=generator).to(dtype)
         branch = Branch(torch.randn(case.m, case.rank, generator=generator).to(dtype), up)
     exact_product(left, right, out, room, branch, left_digits=digits, right_digits=digits, tiles=TILES)
+    wide = torch.full_like(out, float("nan"))
+    wide_product(left, right, wide, torch.empty((case.m + case.n) * case.k, dtype=dtype), branch, tiles=TILES)
     if branch:
         reference = branched_product_naively(left, right, branch.narrow, branch.up)
-        return {"error": ((out.double() - reference).norm() / reference.norm()).item()}
+        return {"error": relative(out, reference), "wide": relative(wide, reference)}
     expected = product_naively(left, right, dtype)
-    return {"different": int((out != expected).sum())}
+    return {
+        "different": int((out != expected).sum()),
+        "wide": relative(wide, expected.double()),
+    }
+
+
+def relative(value: torch.Tensor, reference: torch.Tensor) -> float:
+    return ((value.double() - reference).norm() / reference.norm()).item()
 
 
 @triton.jit

@@ -7,7 +7,7 @@ from tuned_programs import interpreted
 
 from sw_kernels.nvfp4.matrix import Nvfp4Matrix
 from sw_kernels.nvfp4.product.digits import LARGEST, Digits, digits_of
-from sw_kernels.nvfp4.product.launch import Branch, ProductError, exact_product, native_product
+from sw_kernels.nvfp4.product.launch import Branch, ProductError, exact_product, native_product, wide_product
 
 MOST_ERROR = {"fp32": 1e-6, "fp16": 5e-4}
 
@@ -19,7 +19,8 @@ def test_product_is_the_definition_bit_for_bit(case: Case, dtype: str) -> None:
     if case.rank:
         assert row["error"] <= MOST_ERROR[dtype]
     else:
-        assert row == {"different": 0}
+        assert row["different"] == 0
+    assert row["wide"] <= MOST_ERROR[dtype]
 
 
 def test_every_sum_is_rounded_once() -> None:
@@ -69,11 +70,18 @@ def test_product_lists_every_fault() -> None:
     )
 
 
-def test_product_needs_room_for_digits() -> None:
+def test_product_needs_room() -> None:
     left, right = _matrices(2, 3, 32)
     with pytest.raises(ProductError) as caught:
         exact_product(left, right, torch.zeros(2, 3), torch.zeros(100, dtype=torch.int8), right_digits=Digits(2))
-    assert str(caught.value) == ("nvfp4 product: the room has 100 elements of int8; expected 384 of int8 beside out")
+    assert str(caught.value) == (
+        "nvfp4 product: the room has 100 elements of int8 on cpu; expected 384 of int8 on cpu, contiguous"
+    )
+    with pytest.raises(ProductError) as caught:
+        wide_product(left, right, torch.zeros(2, 3), torch.zeros(160, dtype=torch.int8))
+    assert str(caught.value) == (
+        "nvfp4 product: the room has 160 elements of int8 on cpu; expected 160 of float32 on cpu, contiguous"
+    )
 
 
 def test_product_is_exact_up_to_a_length() -> None:

@@ -13,11 +13,13 @@ INSTRUCTIONS = {
     "quantize-narrow32": ("mma", "mma"),
     "largest-magnitude": (None, None),
     "expand": (None, None),
+    "widen": (None, None),
+    "wide-product-branch": ("wgmma", "tcgen05"),
     "exact-product-3x3": ("wgmma", "tcgen05"),
     "exact-product-3x2-branch": ("wgmma", "tcgen05"),
 }
 # Rounding in these is part of the definition.
-EXACT = ("quantize", "largest", "expand", "exact")
+EXACT = ("quantize", "largest", "expand", "exact", "widen")
 
 
 @pytest.mark.parametrize("capability", [90, 100])
@@ -26,8 +28,7 @@ def test_tuned_kernel_compiles_well(name: str, capability: int) -> None:
     row = compiled()[f"{name}-sm{capability}"]
     assert row["local_bytes"] == 0
     assert row["shared_bytes"] <= MOST_SHARED_BYTES
-    # A row of codes is read in pieces of eight bytes.
-    assert row["wide"] == (name != "expand")
+    assert row["wide"]
     assert row["hazards"] == []
     if name.startswith(EXACT):
         assert row["inexact"] == []

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from workloads.formats import BLOCK_FORMATS
+from workloads.networks.registry import network_named
 from workloads.rollout import NVFP4, Rollout
 from workloads.rollout_table import bound_table, memory_table, step_table
+from workloads.svdquant.network import product_table
 
 PAPERS = Path(__file__).parents[2] / "docs" / "papers"
 
@@ -19,12 +22,13 @@ def between(page: str, name: str) -> str:
 
 
 TABLES = {
-    "steps": step_table(Rollout.of("qwen2.5_7b", NVFP4, 8)),
-    "bound": bound_table(4.8e12, 989e12),
-    "memory": memory_table(8),
+    ("qerl", "steps"): lambda: step_table(Rollout.of("qwen2.5_7b", NVFP4, 8)),
+    ("qerl", "bound"): lambda: bound_table(4.8e12, 989e12),
+    ("qerl", "memory"): lambda: memory_table(8),
+    ("svdquant", "flux"): lambda: product_table(network_named("flux.1_dev"), BLOCK_FORMATS["nvfp4"]),
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_qerl(name: str) -> None:
-    assert between("qerl", name) == TABLES[name]
+@pytest.mark.parametrize(("page", "name"), TABLES)
+def test_table(page: str, name: str) -> None:
+    assert between(page, name) == TABLES[page, name]()

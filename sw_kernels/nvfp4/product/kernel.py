@@ -8,28 +8,35 @@ import triton.language as tl
 
 
 @triton.jit
-def expand(codes, scales, digits, rows, K, plane, SHIFT: tl.constexpr, COUNT: tl.constexpr, BM: tl.constexpr,
-           BK: tl.constexpr):  # fmt: skip
-    """``element * block scale`` in units of ``2**(SHIFT - 10)``: COUNT planes of digits, the lowest first."""
+def halves(code):
+    """Twice the element of a code: 0, 1, 2, 3, then the same with the hidden bit, doubled in the highest binade."""
+    size = code & 7
+    size = tl.where(size < 4, size, (4 | ((size & 1) << 1)) << ((size >> 1) & 1))
+    return tl.where(code >= 8, -size, size)
+
+
+@triton.jit
+def expand(codes, scales, digits, rows, CODES, SCALES, plane, SHIFT: tl.constexpr, COUNT: tl.constexpr,
+           BM: tl.constexpr, BK: tl.constexpr):  # fmt: skip
+    """``element * block scale`` in units of ``2**(SHIFT - 10)``: COUNT planes of digits, the lowest first.
+
+    Rows have CODES bytes of two codes each and SCALES scales.
+    """
     rm = tl.program_id(0) * BM + tl.arange(0, BM)
     row = rm.to(tl.int64)[:, None]
-    half = tl.program_id(1) * (BK // 2) + tl.arange(0, BK // 2)
+    byte = tl.program_id(1) * (BK // 2) + tl.arange(0, BK // 2)
     block = tl.program_id(1) * (BK // 16) + tl.arange(0, BK // 16)
     k = tl.program_id(1) * BK + tl.arange(0, BK)
     live = (rm < rows)[:, None]
-    pair = tl.load(codes + row * (K // 2) + half[None, :], mask=live & (half < K // 2)[None, :], other=0)
-    scale = tl.load(scales + row * (K // 16) + block[None, :], mask=live & (block < K // 16)[None, :], other=0)
+    pair = tl.load(codes + row * CODES + byte[None, :], mask=live & (byte < CODES)[None, :], other=0)
+    scale = tl.load(scales + row * SCALES + block[None, :], mask=live & (block < SCALES)[None, :], other=0)
     code = tl.join(pair & 15, pair >> 4).reshape(BM, BK // 16, 16).to(tl.int32)
-    # Magnitudes in halves: 0, 1, 2, 3, then the same with the hidden bit, doubled in the highest binade.
-    size = code & 7
-    size = tl.where(size < 4, size, (4 | ((size & 1) << 1)) << ((size >> 1) & 1))
     scale = scale.to(tl.int32)
     field = scale >> 3
     units = tl.where(field > 0, (8 | (scale & 7)) << tl.maximum(field - 1, 0), scale & 7)
-    value = size * (units >> SHIFT)[:, :, None]
-    value = tl.where(code >= 8, -value, value).reshape(BM, BK)
-    place = digits + row * K + k[None, :]
-    inside = live & (k < K)[None, :]
+    value = (halves(code) * (units >> SHIFT)[:, :, None]).reshape(BM, BK)
+    place = digits + row * (2 * CODES) + k[None, :]
+    inside = live & (k < 2 * CODES)[None, :]
     for n in tl.static_range(COUNT):
         digit = ((value & 255) ^ 128) - 128
         tl.store(place + n * plane, digit.to(tl.int8), mask=inside)

@@ -82,6 +82,7 @@ def exact_product(
     .. [1] M. Li et al., "SVDQuant: Absorbing outliers by low-rank components for 4-bit diffusion models",
        arXiv:2411.05007, section 4.
     """
+    import torch
     import triton
 
     from sw_kernels.nvfp4.product.kernel import expand, multiply
@@ -89,22 +90,65 @@ def exact_product(
     M, N, K = left.rows, right.rows, left.columns
     needed = (left_digits.count * M + right_digits.count * N) * K
     _check(left, right, out, branch, longest=LONGEST_SUM)
-    if room.numel() < needed or _name(room.dtype) != "int8" or room.device != out.device:
-        raise ProductError(
-            (f"the room has {room.numel()} elements of {_name(room.dtype)}; expected {needed} of int8 beside out",)
-        )
+    _check_room(room, needed, torch.int8, out)
     tiles = tiles or Tiles()
     flat = room.view(-1)
     b = flat[left_digits.count * M * K :]
     for matrix, digits, planes in ((left, left_digits, flat), (right, right_digits, b)):
         expand[(triton.cdiv(matrix.rows, 16), triton.cdiv(K, 256))](
-            matrix.codes, matrix.scales, planes, matrix.rows, K, matrix.rows * K, SHIFT=digits.shift,
-            COUNT=digits.count, BM=16, BK=256, num_warps=4,
+            matrix.codes, matrix.scales, planes, matrix.rows, matrix.codes.shape[1], matrix.scales.shape[1],
+            matrix.rows * K, SHIFT=digits.shift, COUNT=digits.count, BM=16, BK=256, num_warps=4,
         )  # fmt: skip
     multiply[(triton.cdiv(M, tiles.m) * triton.cdiv(N, tiles.n),)](
         flat, b, out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
         branch.up if branch else out, M, N, K, M * K, N * K, DA=left_digits.count, DB=right_digits.count,
         SHIFT=left_digits.shift + right_digits.shift, BM=tiles.m, BN=tiles.n, BK=tiles.k, STAGES=tiles.stages,
+        RANK=branch.narrow.shape[1] if branch else 0, num_warps=tiles.warps,
+    )  # fmt: skip
+
+
+def wide_product(
+    left: Nvfp4Matrix,
+    right: Nvfp4Matrix,
+    out: Any,
+    room: Any,
+    branch: Branch | None = None,
+    *,
+    tiles: Tiles | None = None,
+) -> None:
+    """Compute ``out = left right^T``, plus the branch, in the type of ``out`` with sums in fp32.
+
+    Every element times its block scale is exact in 16 bits, so that only the sums round, and the result.
+
+    Parameters
+    ----------
+    room : tensor, type of ``out``
+        For at least ``(M + N) * columns`` numbers; layers may share it.
+
+    Other parameters are those of `exact_product`.
+
+    Raises
+    ------
+    ProductError
+        Lists everything that does not fit.
+    """
+    import triton
+
+    from sw_kernels.nvfp4.product.wide_kernel import multiply_wide, widen
+
+    M, N, K = left.rows, right.rows, left.columns
+    _check(left, right, out, branch, longest=None)
+    _check_room(room, (M + N) * K, out.dtype, out)
+    tiles = tiles or Tiles(128, 256, 64, 8, 3)
+    flat = room.view(-1)
+    for matrix, wide in ((left, flat), (right, flat[M * K :])):
+        widen[(triton.cdiv(matrix.rows, 16), triton.cdiv(K, 256))](
+            matrix.codes, matrix.scales, wide, matrix.rows, matrix.codes.shape[1], matrix.scales.shape[1], BM=16,
+            BK=256, num_warps=4,
+        )  # fmt: skip
+    multiply_wide[(triton.cdiv(M, tiles.m) * triton.cdiv(N, tiles.n),)](
+        flat, flat[M * K :], out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
+        branch.up if branch else out, M, N, K, BM=tiles.m, BN=tiles.n, BK=tiles.k, STAGES=tiles.stages,
         RANK=branch.narrow.shape[1] if branch else 0, num_warps=tiles.warps,
     )  # fmt: skip
 
@@ -169,6 +213,16 @@ def _check(left: Nvfp4Matrix, right: Nvfp4Matrix, out: Any, branch: Branch | Non
         faults.append(f"the tensors are on {', '.join(devices)}; expected one device for all")
     if faults:
         raise ProductError(tuple(faults))
+
+
+def _check_room(room: Any, needed: int, dtype: Any, out: Any) -> None:
+    if room.numel() < needed or room.dtype != dtype or room.device != out.device or not room.is_contiguous():
+        raise ProductError(
+            (
+                f"the room has {room.numel()} elements of {_name(room.dtype)} on {room.device}; "
+                f"expected {needed} of {_name(dtype)} on {out.device}, contiguous",
+            )
+        )
 
 
 def _name(dtype: Any) -> str:
