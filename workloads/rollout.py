@@ -76,7 +76,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """What a rollout needs to know of a language model with grouped queries and a gated MLP."""
+    """What a rollout needs to know of a language model with grouped queries and a gated MLP.
+
+    Raises
+    ------
+    RolloutError
+        A size is less than 1, heads do not divide into groups, or a head has an odd width and cannot be rotated.
+    """
 
     name: str
     blocks: int
@@ -87,6 +93,15 @@ class Decoder:
     inner: int
     vocabulary: int
     tied: bool
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "width", "heads", "groups", "head", "inner", "vocabulary"):
+            if getattr(self, name) < 1:
+                raise RolloutError(f"decoder {self.name!r}: {name} must be at least 1, not {getattr(self, name)}")
+        if self.heads % self.groups:
+            raise RolloutError(f"decoder {self.name!r}: {self.heads} heads do not divide into {self.groups} groups")
+        if self.head % 2:
+            raise RolloutError(f"decoder {self.name!r}: head must be even, not {self.head}")
 
     @classmethod
     def of(cls, network: Network) -> Decoder:

@@ -41,7 +41,7 @@ class Settings:
 
     Raises
     ------
-    TrainingError, FormatError, ScheduleError
+    TrainingError
     """
 
     weights: str | None = "nvfp4"
@@ -60,6 +60,11 @@ class Settings:
         for name, least in {"rank": 1, "steps": 1, "prompts": 1, "group": 2, "updates": 1}.items():
             if getattr(self, name) < least:
                 raise TrainingError(f"training: {name} must be at least {least}, not {getattr(self, name)}")
+        if not 0 <= self.learning_rate < float("inf"):
+            raise TrainingError(f"training: the learning rate must be at least 0, not {self.learning_rate}")
+        if self.decoder.vocabulary < arithmetic.VOCABULARY:
+            vocabulary = self.decoder.vocabulary
+            raise TrainingError(f"training: the task has {arithmetic.VOCABULARY} tokens, the decoder {vocabulary}")
         if self.noise and self.noise.steps < self.steps:
             raise TrainingError(f"training: the noise ends after {self.noise.steps} of {self.steps} steps")
 
@@ -94,9 +99,16 @@ def train(settings: Settings) -> Training:
 
     Log-probabilities, old and new, are those of the policy without noise, as a trainer computes them that is separate
     from the sampler.
+
+    Raises
+    ------
+    TrainingError, FormatError, BlockError, LayerError
     """
     number_format = None if settings.weights is None else block_format_named(settings.weights)
-    generator = torch.Generator(settings.device).manual_seed(settings.seed)
+    try:
+        generator = torch.Generator(settings.device).manual_seed(settings.seed)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"training: device {settings.device!r} cannot be used here") from error
     policy = Policy(settings.decoder, settings.rank, number_format, generator)
     optimizer = torch.optim.AdamW(policy.parameters(), settings.learning_rate, weight_decay=0.0)
     before = share_right(policy, settings.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,6 +206,16 @@ def test_training_repeats_itself_and_needs_its_learning_rate() -> None:
         (
             lambda: Settings(steps=20, noise=NoiseSchedule(1e-2, 1e-4, 3, 10)),
             "training: the noise ends after 10 of 20 steps",
+        ),
+        (lambda: Settings(learning_rate=-1.0), "training: the learning rate must be at least 0, not -1.0"),
+        (
+            lambda: Settings(decoder=replace(SMALL, vocabulary=11)),
+            "training: the task has 12 tokens, the decoder 11",
+        ),
+        (lambda: train(Settings(device="abacus")), "training: device 'abacus' cannot be used here"),
+        (
+            lambda: train(Settings(decoder=replace(SMALL, width=40, head=10))),
+            "format 'nvfp4': expected a last axis of a multiple of 16 elements, but it has 40",
         ),
         (lambda: train(Settings(weights="int4_g16")), "frozen matrices take nvfp4 or mxfp4, not int4_g16"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from workloads.networks.registry import network_named
@@ -111,6 +113,20 @@ def test_roofline_gains_less_at_large_batches() -> None:
 def test_refused(sizes: dict[str, int], says: str) -> None:
     with pytest.raises(RolloutError) as caught:
         Rollout(TINY, BF16, **sizes)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"inner": 0}, "decoder 'tiny': inner must be at least 1, not 0"),
+        ({"heads": 5}, "decoder 'tiny': 5 heads do not divide into 2 groups"),
+        ({"head": 7}, "decoder 'tiny': head must be even, not 7"),
+    ],
+)
+def test_decoder_refused(change: dict[str, int], says: str) -> None:
+    with pytest.raises(RolloutError) as caught:
+        replace(TINY, **change)
     assert str(caught.value) == says
 
 

@@ -146,6 +146,14 @@ def test_residual_bounds_the_error_of_the_weight() -> None:
         assert np.linalg.norm(layer.weight() - given.weight) < left * 0.25
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_numbers_at_the_ends_of_fp32(size: float) -> None:
+    given = LayerInput(SMALL.weight * size, SMALL.calibration * size, SMALL.held_out * size)
+    given.weight[:, 3] *= 1e-300
+    found = errors(split_layer(given, SCHEMES["nvfp4_two_level"], Settings(4)), given)
+    assert found[0] < 0.2 and all(np.abs(given.weight * s).max() < 2.0**101 for s in smoothings(given))
+
+
 def test_bits_and_text() -> None:
     layer = split_layer(SMALL, SCHEMES["nvfp4"], Settings(4, smooth=False))
     assert layer.bits_per_weight == 4.5 + 16 * 4 * (48 + 64) / (48 * 64)
@@ -235,6 +243,18 @@ def test_files_that_are_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (
+            lambda: split_layer(SMALL, SCHEMES["nvfp4"], Settings(2)).run(np.ones((3, 65))),
+            "activations: expected shape [tokens, 64], not [3, 65]",
+        ),
+        (
+            lambda: quantize(np.ones(16), SCHEMES["nvfp4"].number_format, multiplier=np.float32(0)),
+            "format 'nvfp4': multiplier 0.0: expected a positive multiplier",
+        ),
+        (
+            lambda: quantize(np.ones(64), SCHEMES["int4_g64"].number_format, multiplier=np.float32(1)),
+            "format 'int4_g64': multiplier 1.0: expected none: there is no tensor scale",
+        ),
         (lambda: Settings(rank=-1), "settings: rank must be at least 0, not -1"),
         (lambda: Settings(iterations=0), "settings: iterations must be at least 1, not 0"),
         (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workloads.formats.block_format import ONE, BlockFormat, BlockScaled, Floats
+from workloads.formats.block_format import ONE, BlockError, BlockFormat, BlockScaled, Floats
 from workloads.formats.encoding import E2M1, E4M3, FP16
 
 FLT_MAX = np.finfo(np.float32).max
@@ -21,15 +21,17 @@ def quantize(values: npt.ArrayLike, number_format: BlockFormat, *, multiplier: n
     values
         Numbers that fp32 holds, shape ``(..., K)``; K is a multiple of the block.
     multiplier
-        Positive; takes the place of the one that `encode_multiplier` reads off the tensor, where a format has a tensor
-        scale: that of a calibration, or 1 for block scales alone. Blocks whose largest magnitude times it is beyond
-        2688 saturate.
+        Takes the place of the one that `encode_multiplier` reads off the tensor, for a format with a tensor scale: that
+        of a calibration, or 1 for block scales alone. Blocks whose largest magnitude times it is beyond 2688 saturate.
 
     Raises
     ------
     BlockError
     """
     blocks = number_format.blocks(values)
+    if multiplier is not None and not (number_format.tensor_scale and 0 < multiplier < np.inf):
+        expected = "a positive multiplier" if number_format.tensor_scale else "none: there is no tensor scale"
+        raise BlockError(number_format.name, f"multiplier {multiplier}: expected {expected}")
     if number_format.tensor_scale:
         return _nvfp4(blocks, number_format, multiplier)
     if number_format.element.integer:

@@ -136,7 +136,16 @@ class SplitLayer:
         return whole
 
     def run(self, activations: Matrix) -> Matrix:
-        """The layer, sums in fp64; shape ``(tokens, N)``."""
+        """The layer, sums in fp64; shape ``(tokens, N)``.
+
+        Raises
+        ------
+        LayerError
+        """
+        if activations.ndim != 2 or activations.shape[1] != len(self.smoothing):
+            raise LayerError(
+                f"activations: expected shape [tokens, {len(self.smoothing)}], not {list(activations.shape)}"
+            )
         smooth = activations / self.smoothing
         narrow = smooth @ self.down.T @ self.up.T
         small = self.scheme.activations(smooth).dequantized().astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from workloads.svdquant.layer import LayerError, LayerInput, Matrix, Scheme, SplitLayer, split
 
 GRID = 20
+_FAR = 2.0**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,15 @@ def smoothings(given: LayerInput) -> tuple[Matrix, ...]:
     """Factors of the columns: none, and for a = 1/20 to 1, ``x^a`` and ``x^a / w^(1 - a)``.
 
     x and w are the largest magnitudes of a column in the activations and in the weight; a column of zeros is left as
-    it is.
+    it is. Factors that take numbers towards the end of fp32 are left out.
     """
     x, w = (np.abs(array).max(axis=0) for array in (given.calibration, given.weight))
     zero = (x == 0) | (w == 0)
     x, w = np.where(zero, 1, x), np.where(zero, 1, w)
     exponents = [(a / GRID, b) for a, b in product(range(1, GRID + 1), (False, True)) if a < GRID or not b]
     factors = [x**a / w ** (1 - a) if both else x**a for a, both in exponents]
-    return (np.ones_like(x), *(np.where(zero, 1, factor) for factor in factors))
+    smoothed = (np.where(zero, 1, factor) for factor in factors)
+    return (np.ones_like(x), *(s for s in smoothed if max((x / s).max(), (w * s).max()) < _FAR))
 
 
 def low_rank(matrix: Matrix, rank: int) -> tuple[Matrix, Matrix]:
