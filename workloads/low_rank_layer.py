@@ -22,7 +22,7 @@ def adapted_layer(rows: int, outputs: int, inputs: int, rank: int, tensor_scale:
 
     References
     ----------
-    QeRL, arXiv 2510.11696, section 3.
+    QeRL, arXiv 2510.11696.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def split_layer(
 
     References
     ----------
-    SVDQuant, arXiv 2411.05007, section 4.
+    SVDQuant, arXiv 2411.05007.
 
     Raises
     ------

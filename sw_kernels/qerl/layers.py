@@ -66,7 +66,7 @@ class AdaptedLinear(nn.Module):
 
     References
     ----------
-    E. Hu et al., "LoRA: Low-rank adaptation of large language models", ICLR 2022, section 4.1.
+    E. Hu et al., "LoRA: Low-rank adaptation of large language models", ICLR 2022.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ def rotated(x: torch.Tensor, first: int, base: float = 10000.0) -> torch.Tensor:
 
     References
     ----------
-    J. Su et al., "RoFormer", arXiv 2104.09864, equation 34; the pairs are (i, i + d / 2), as in LLaMA.
+    J. Su et al., "RoFormer", arXiv 2104.09864; the pairs are (i, i + d / 2), as in LLaMA.
     """
     half = x.shape[-1] // 2
     frequency = base ** -(torch.arange(half, device=x.device, dtype=torch.float32) / half)

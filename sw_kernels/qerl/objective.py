@@ -15,7 +15,7 @@ def group_advantages(rewards: torch.Tensor) -> torch.Tensor:
 
     References
     ----------
-    Z. Shao et al., "DeepSeekMath", arXiv 2402.03300, section 4.1; the constant is that of QeRL's code.
+    Z. Shao et al., "DeepSeekMath", arXiv 2402.03300; the constant is that of QeRL's code.
     """
     return (rewards - rewards.mean(dim=1, keepdim=True)) / (rewards.std(dim=1, keepdim=True) + 1e-4)
 
@@ -53,7 +53,7 @@ def clipped_loss(
 
     References
     ----------
-    Q. Yu et al., "DAPO", arXiv 2503.14476, equation 8: the two clip bounds differ, and tokens count alike whatever the
+    Q. Yu et al., "DAPO", arXiv 2503.14476: the two clip bounds differ, and tokens count alike whatever the
     length of their answer.
     """
     ratio = torch.exp(log_probabilities - sampled)

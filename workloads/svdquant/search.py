@@ -53,7 +53,7 @@ def split_layer(given: LayerInput, scheme: Scheme, settings: Settings) -> SplitL
 
     References
     ----------
-    M. Li et al., "SVDQuant", arXiv 2411.05007, section 4; the grid and the iteration are those of the released
+    M. Li et al., "SVDQuant", arXiv 2411.05007; the grid and the iteration are those of the released
     deepcompressor.
     """
     if settings.rank > min(given.weight.shape):
