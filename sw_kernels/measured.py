@@ -31,7 +31,7 @@ def timing_entries(timing: Timing, prefix: str = "") -> dict[str, float]:
     return {prefix + key: round(value, 6) for key, value in dataclasses.asdict(timing).items()}
 
 
-def check_repeats(torch: Any, name: str, run: Callable[[], None], out: Any) -> None:
+def check_repeats(torch: Any, name: str, run: Callable[[], None], out: Any, *, poison: float = float("nan")) -> None:
     """Prove that repeated runs give the bits that ``out`` holds.
 
     Raises
@@ -40,7 +40,7 @@ def check_repeats(torch: Any, name: str, run: Callable[[], None], out: Any) -> N
     """
     first = out.clone()
     for _ in range(REPEATS):
-        out.fill_(float("nan"))
+        out.fill_(poison)
         run()
         if not torch.equal(first, out):
             raise MeasurementError(f"case {name!r} differs from run to run; no speed is reported")

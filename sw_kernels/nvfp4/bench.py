@@ -13,7 +13,7 @@ from typing import Any
 from sw_kernels.decode_attention import cases as attention
 from sw_kernels.measure import Meter, environment, require_gpu, write_measurements
 from sw_kernels.measured import Measurable, MeasurementError
-from sw_kernels.nvfp4 import products, tokens
+from sw_kernels.nvfp4 import activations, products, tokens
 from workloads.errors import BrickworkError
 
 METHOD = (
@@ -27,7 +27,7 @@ METHOD = (
 
 def cases() -> tuple[Measurable, ...]:
     """Every case, in the order in which they run."""
-    return (*products.cases(), *attention.cases(), *tokens.cases())
+    return (*products.cases(), *activations.cases(), *attention.cases(), *tokens.cases())
 
 
 def bench(names: Sequence[str], out: Path, *, seconds: float = 1.5) -> dict[str, Any]:
