@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
+from mappings import random_mapping
 
 from dataflow import build
 from dataflow.mapping import Machine, Objective, best_mapping, count, every_dataflow
@@ -49,3 +50,25 @@ def test_simulated_cycles_are_counted_cycles(case: Case) -> None:
     for less, more in zip(count(built, exact).operands, count(mapping, exact).operands, strict=True):
         assert less.reads <= more.reads
         assert replace(less, reads=more.reads, hops=more.hops) == more
+
+
+def check_random(seed: int) -> None:
+    mapping, machine = random_mapping(seed)
+    nest = mapping.nest
+    accelerator = generate(build(nest, mapping.dataflow))
+    result = simulate(accelerator, nest, random_inputs(nest, seed=seed), simulator="icarus")
+    assert result.matches
+    exact = replace(machine, timing=accelerator.design.timings[0])
+    assert result.simulated_cycles == count(mapping, exact).array_cycles
+
+
+# Spilled sums, uneven tiles, one to three axes.
+@pytest.mark.parametrize("seed", [11, 24, 25, 36])
+def test_random_mappings_take_their_cycles(seed: int) -> None:
+    check_random(seed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(40, 240))
+def test_many_random_mappings_take_their_cycles(seed: int) -> None:
+    check_random(seed)
