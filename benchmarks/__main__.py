@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("generation_time", "simulation_speed", "gpu_contraction", "fused_area", "ablation")
+BENCHMARKS = (
+    "generation_time",
+    "simulation_speed",
+    "gpu_contraction",
+    "gpu_four_bit",
+    "fused_area",
+    "ablation",
+    "mapper",
+)
 
 
 def main() -> None:
