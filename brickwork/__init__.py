@@ -8,6 +8,7 @@
 True
 """
 
+from brickwork.fusion_steps import fuse, save_fused, simulate_fused
 from brickwork.steps import (
     architecture,
     bench,
@@ -28,10 +29,13 @@ __all__ = [
     "architecture",
     "bench",
     "dataflow_of",
+    "fuse",
     "generate",
     "inputs_for",
     "load",
     "report",
     "save",
+    "save_fused",
     "simulate",
+    "simulate_fused",
 ]

@@ -10,6 +10,7 @@ import typer
 from brickwork import console
 from brickwork.arguments import SIMULATORS, FolderOption, JsonOption
 from brickwork.files import check_writable
+from brickwork.fuse_command import fuse_
 from brickwork.generate_command import generate_
 from brickwork.map_command import map_
 from brickwork.show_command import show
@@ -65,6 +66,7 @@ app.command("simulate")(simulate_)
 app.command()(report)
 app.command()(synth)
 app.command("map")(map_)
+app.command("fuse")(fuse_)
 
 
 @app.command()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
-
 from dataflow.cycles import Cycles
 from hw.accelerator import Accelerator
 from hw.program import runs
 from reports.activity import utilization_over_time
 from reports.charts import CAUSES, cycles_chart, passes_chart, svg_of, utilization_chart
 from reports.drawing import array_figure
+from reports.template import render
 from sim.runner import Result
 from workloads.describe import loop_text, nest_facts
 from workloads.nest import Nest
@@ -23,7 +20,9 @@ PASS_TEXT = {
     "lowering": "links, ports and banks as primitives, all wires as wide as the output",
     "infer_widths": "every wire as narrow as exactness allows",
     "balance_reductions": "adder chains become balanced trees",
+    "gate": "without a step or a guard that holds, sums and multipliers keep still",
     "clean_up": "what is constant, there twice or passed on unchanged is not built",
+    "share_pins": "reducers of several dataflows become one set: a multiplexer input for an adder",
     "match_delays": "registers so that operands meet, by linear programming (before: as early as possible)",
 }
 
@@ -37,10 +36,8 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
     longest = max(work, key=lambda run: run.predicted_cycles)
     share = utilization_over_time(plan, dict(longest.extents), longest.weights, longest.predicted_cycles, BUCKETS)
     statistics = design.netlist.statistics
-    template = files("reports").joinpath("page.html").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["n"] = lambda value: f"{value:,}"
-    return environment.from_string(template).render(
+    return render(
+        "page.html",
         name=accelerator.name,
         nest=nest,
         facts=nest_facts(nest),
