@@ -2,36 +2,89 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from designs import random_design
+from designs import designs
+from hypothesis import HealthCheck, find, given, settings
 
-from dataflow import build
+from dataflow import Dataflow, build
 from hw import generate
 from sim import simulate
 from workloads.interpreter import random_inputs, run_points
+from workloads.nest import Nest
 
-QUICK = range(36)
-FULL = range(1000, 1240)
+Design = tuple[Nest, Dataflow, Nest]
+
+QUIET = settings(database=None, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def check(seed: int, cache: Path) -> None:
-    nest, dataflow, smaller = random_design(seed)
+def check(design: Design, simulator: str) -> None:
+    nest, dataflow, smaller = design
     accelerator = generate(build(nest, dataflow))
     for size in (nest, smaller):
-        inputs = random_inputs(size, seed)
-        result = simulate(accelerator, size, inputs, simulator="icarus", cache=cache)
+        inputs = random_inputs(size, 1)
+        result = simulate(accelerator, size, inputs, simulator=simulator)
         assert result.faults == ()
         assert (result.outputs == run_points(size, inputs)).all()
 
 
-@pytest.mark.parametrize("seed", QUICK)
-def test_random_design(seed: int, tmp_path: Path) -> None:
-    check(seed, tmp_path)
+@settings(QUIET, max_examples=36)
+@given(designs())
+def test_random_designs(design: Design) -> None:
+    check(design, "icarus")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", FULL)
-def test_random_design_full(seed: int, tmp_path: Path) -> None:
-    check(seed, tmp_path)
+@settings(QUIET, max_examples=240)
+@given(designs())
+def test_random_designs_full(design: Design) -> None:
+    check(design, "icarus")
+
+
+@pytest.mark.full
+@settings(QUIET, max_examples=6)
+@given(designs())
+def test_random_designs_compiled(design: Design) -> None:
+    check(design, "verilator")
+
+
+def kinds(design: Design) -> Iterator[str]:
+    """What is special about a design."""
+    nest, dataflow, smaller = design
+    accesses = (nest.output, *nest.inputs)
+    terms = [coefficient for access in accesses for index in access.index for _, coefficient in index.terms]
+    yield f"{len(nest.loops)} loops"
+    yield f"{len(nest.inputs)} factors"
+    yield f"{len(dataflow.space)} axes"
+    yield from ("tile",) * bool(dataflow.tile)
+    yield from ("guard",) * bool(nest.guards)
+    yield from ("padding",) * any(tensor.padded for tensor in nest.tensors)
+    yield from ("skew",) * any(dataflow.skew)
+    yield from ("stride",) * any(abs(coefficient) > 1 for coefficient in terms)
+    yield from ("mirrored",) * any(coefficient < 0 for coefficient in terms)
+    yield from ("two loops in one index",) * any(len(index.terms) > 1 for index in nest.output.index)
+    yield from ("smaller",) * (smaller.points < nest.points)
+
+
+def test_designs_of_every_kind_are_drawn() -> None:
+    met: set[str] = set()
+
+    @settings(QUIET, max_examples=36)
+    @given(designs())
+    def draw(design: Design) -> None:
+        met.update(kinds(design))
+
+    draw()
+    assert met == {
+        *(f"{n} loops" for n in (1, 2, 3, 4)), *(f"{n} factors" for n in (1, 2, 3)), *(f"{n} axes" for n in (1, 2, 3)),
+        "tile", "guard", "padding", "skew", "stride", "mirrored", "two loops in one index", "smaller",
+    }  # fmt: skip
+
+
+def test_designs_shrink() -> None:
+    nest, dataflow, _ = find(designs(), lambda design: "stride" in kinds(design), settings=QUIET)
+    assert len(nest.loops) == len(dataflow.space) == len(nest.inputs) == 1
+    assert not nest.guards
+    assert not dataflow.tile
+    assert not any(dataflow.skew)
