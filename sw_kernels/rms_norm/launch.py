@@ -12,6 +12,9 @@ TYPES = ("bfloat16", "float16", "float32")
 # A program holds its row in registers.
 MOST_CHANNELS = 1 << 15
 
+# A few on each multiprocessor of the largest GPUs.
+PROGRAMS = 396
+
 
 class NormError(BrickworkError):
     """Tensors that cannot be normalised; lists every fault."""
@@ -57,8 +60,8 @@ def rms_norm(
     _check(x, weight, out, residual)
     rows, channels = x.shape
     block = 1 << (channels - 1).bit_length()
-    kernel[(rows,)](
-        x, weight, out if residual is None else residual, out, channels, x.stride(0), epsilon,
+    kernel[(min(rows, PROGRAMS),)](
+        x, weight, out if residual is None else residual, out, rows, channels, x.stride(0), epsilon,
         noise.sigma if noise else 0.0, noise.seed if noise else 0, BLOCK=block, RESIDUAL=residual is not None,
         NOISE=noise is not None, num_warps=max(1, min(16, block // 512)),
     )  # fmt: skip

@@ -101,7 +101,7 @@ BUILDS = {
 }
 NORM_TYPES = {
     **dict.fromkeys(("x", "weight", "residual", "out"), "*bf16"),
-    **dict.fromkeys(("N", "stride"), "i32"),
+    **dict.fromkeys(("rows", "N", "stride"), "i32"),
     **dict.fromkeys(("epsilon", "sigma"), "fp32"),
     "seed": "i64",
 }
@@ -126,7 +126,7 @@ BUILDS |= {
 BUILDS["largest-magnitude"] = Build(
     largest,
     {name: QUANTIZE_TYPES[name] for name in ("x", "smooth", "amax", "M", "K", "ldx")},
-    {"BM": 16, "BK": 256, "SMOOTH": True},
+    {"BM": 4, "BK": 1024, "SMOOTH": True},
     whole=WIDE,
 )
 

@@ -32,6 +32,7 @@ CASES = [
     Case("noise-of-a-long-seed", 2, 64, noise=Noise(0.5, (1 << 62) + 12345)),
     Case("no-noise-of-sigma-zero", 2, 64, noise=Noise(0.0, 3)),
     Case("residual-and-noise", 2, 257, residual=True, noise=Noise(0.01, 9), apart=3),
+    Case("more-rows-than-programs", 600, 10, residual=True, noise=Noise(0.1, 4)),
     # Here epsilon decides.
     Case("tiny", 2, 50, size=1e-4),
 ]

@@ -30,11 +30,12 @@ def e4m3_value(code):
 @triton.jit
 def e2m1_code(value):
     """The code of a number, rounded to nearest even code and saturated."""
-    size = tl.abs(value)
-    code = (size > 0.25).to(tl.int32) + (size >= 0.75).to(tl.int32) + (size > 1.25).to(tl.int32)
-    code += (size >= 1.75).to(tl.int32) + (size > 2.5).to(tl.int32)
-    code += (size >= 3.5).to(tl.int32) + (size > 5.0).to(tl.int32)
-    return code | ((value.to(tl.int32, bitcast=True) >> 31) & 8)
+    size = tl.minimum(tl.abs(value), 6.0)
+    bits = size.to(tl.int32, bitcast=True)
+    normal = ((bits + 0x1FFFFF + ((bits >> 22) & 1)) >> 22) - (126 << 1)
+    # Added to 2**23, numbers below 1 round to whole halves.
+    small = (size * 2.0 + 8388608.0).to(tl.int32, bitcast=True) & 3
+    return tl.where(size < 1.0, small, normal) | ((value.to(tl.int32, bitcast=True) >> 31) & 8)
 
 
 @triton.jit
@@ -49,13 +50,16 @@ def smoothed(x, smooth, k, inside, SMOOTH: tl.constexpr):
 
 @triton.jit
 def largest(x, smooth, amax, M, K, ldx, BM: tl.constexpr, BK: tl.constexpr, SMOOTH: tl.constexpr):
-    """Raise ``amax`` to the largest magnitude of a tile; the order of tiles does not matter."""
+    """Raise ``amax`` to the largest magnitude of BM rows; the order of programs does not matter."""
     rm = tl.program_id(0) * BM + tl.arange(0, BM)
-    k = tl.program_id(1) * BK + tl.arange(0, BK)
-    inside = k < K
-    tile = tl.load(x + rm.to(tl.int64)[:, None] * ldx + k[None, :], mask=(rm < M)[:, None] & inside[None, :], other=0.0)
-    tile = smoothed(tile, smooth, k, inside, SMOOTH)
-    tl.atomic_max(amax, tl.max(tl.max(tl.abs(tile), 1), 0), sem="relaxed")
+    most = tl.zeros((BM, BK), tl.float32)
+    for start in tl.range(0, K, BK, num_stages=4):
+        k = start + tl.arange(0, BK)
+        inside = k < K
+        mask = (rm < M)[:, None] & inside[None, :]
+        tile = tl.load(x + rm.to(tl.int64)[:, None] * ldx + k[None, :], mask=mask, other=0.0)
+        most = tl.maximum(most, tl.abs(smoothed(tile, smooth, k, inside, SMOOTH)))
+    tl.atomic_max(amax, tl.max(tl.max(most, 1), 0), sem="relaxed")
 
 
 @triton.jit

@@ -51,8 +51,8 @@ def largest_magnitude(x: Any, amax: Any, smooth: Any | None = None) -> None:
     _check(x, amax, smooth, None, None)
     amax.zero_()
     rows, columns = x.shape
-    largest[(triton.cdiv(rows, ROWS), triton.cdiv(columns, COLUMNS))](
-        x, x if smooth is None else smooth, amax, rows, columns, x.stride(0), BM=ROWS, BK=COLUMNS,
+    largest[(triton.cdiv(rows, 4),)](
+        x, x if smooth is None else smooth, amax, rows, columns, x.stride(0), BM=4, BK=1024,
         SMOOTH=smooth is not None, num_warps=4,
     )  # fmt: skip
 
