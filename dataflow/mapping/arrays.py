@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from dataflow.dataflow import Dataflow
+from dataflow.mapping.mapping import MappingError
 from workloads.nest import Nest
 
 
@@ -18,6 +19,11 @@ def every_dataflow(
     ----------
     spaces
         Loops for the axes, one tuple a choice; every choice of loops with more than one iteration when left out.
+
+    Raises
+    ------
+    MappingError
+        A choice has more loops than the array has axes, or a loop twice.
     """
     moving = [loop.name for loop in nest.loops if loop.extent > 1] or [nest.loop_names[0]]
     if spaces is None:
@@ -25,6 +31,15 @@ def every_dataflow(
         if len(set(shape)) == 1:
             # A square array turned round is the same array.
             spaces = tuple(s for s in spaces if list(s) == sorted(s, key=moving.index))
+    for space in spaces:
+        if len(space) > len(shape) or len(set(space)) < len(space):
+            array = " x ".join(map(str, shape))
+            raise MappingError(
+                nest.name,
+                (
+                    f"axes {','.join(space)} do not fit an array of {array}; expected at most {len(shape)} different loops",
+                ),
+            )
     return tuple(flow for space in spaces for flow in _keeping(nest, shape, space))
 
 

@@ -171,6 +171,14 @@ def test_a_network(capsys: pytest.CaptureFixture[str]) -> None:
             "nest 'gemm': the buffer of 100 bytes excludes every mapping: the smallest tiles need 336 bytes on "
             "dataflow 'm_k_keeps_O' (A 256, B 16, O 64)",
         ),
+        (
+            ("gemm", "--axes", "m,n,k"),
+            "nest 'gemm': axes m,n,k do not fit an array of 16 x 16; expected at most 2 different loops",
+        ),
+        (
+            ("alexnet", "--axes", "oc,oc"),
+            "nest 'conv2d': axes oc,oc do not fit an array of 16 x 16; expected at most 2 different loops",
+        ),
         (("gemm", "--bank", "1MB"), "machine: a bank must hold 1 to 131072 bytes, what the buffer does, not 1048576"),
         (("gpt2:tokens=0",), "gpt2: parameter 'tokens' must be an integer of at least 1, not '0'"),
     ],
