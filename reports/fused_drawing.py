@@ -167,7 +167,7 @@ def _lines(
         codes += [Path.MOVETO, *([Path.LINETO] if len(line) == 2 else [Path.CURVE3, Path.CURVE3])]
     path = Path(corners, codes) if corners else Path([(0.0, 0.0)], [Path.MOVETO])
     return PathPatch(
-        path, fill=False, edgecolor=colour, linestyle=style, linewidth=width, capstyle="butt", gid=name, zorder=layer
+        path, fill=False, edgecolor=colour, linestyle=style, linewidth=width, capstyle="butt", label=name, zorder=layer
     )
 
 
@@ -180,7 +180,7 @@ def _shapes(
         corners += [(x + dx, y + dy) for dx, dy in (*outline, outline[0])]
         codes += [Path.MOVETO, *[Path.LINETO] * (len(outline) - 1), Path.CLOSEPOLY]
     path = Path(corners, codes) if corners else Path([(0.0, 0.0)], [Path.MOVETO])
-    return PathPatch(path, facecolor=face, edgecolor=edge, linewidth=0.4, gid=name, zorder=3)
+    return PathPatch(path, facecolor=face, edgecolor=edge, linewidth=0.4, label=name, zorder=3)
 
 
 def _middle(line: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -146,18 +146,18 @@ def _draw_box(axes: Axes, box: Box, centre: tuple[float, float], height: float) 
             (x - half, y - height / 2), (x + half, y - height / 2 + 0.18), (x + half, y + height / 2 - 0.18),
             (x - half, y + height / 2),
         ]  # fmt: skip
-        axes.add_patch(Polygon(corners, facecolor=fill, edgecolor=edge, linewidth=1.0, gid=box.name, zorder=3))
+        axes.add_patch(Polygon(corners, facecolor=fill, edgecolor=edge, linewidth=1.0, label=box.name, zorder=3))
     elif box.sort in ("input", "output"):
         tip = x + half + 0.15
         corners = [
             (x - half, y - height / 2), (x + half, y - height / 2), (tip, y), (x + half, y + height / 2),
             (x - half, y + height / 2),
         ]  # fmt: skip
-        axes.add_patch(Polygon(corners, facecolor=fill, edgecolor=edge, linewidth=1.0, gid=box.name, zorder=3))
+        axes.add_patch(Polygon(corners, facecolor=fill, edgecolor=edge, linewidth=1.0, label=box.name, zorder=3))
     else:
         low = (x - half, y - height / 2)
         axes.add_patch(
-            Rectangle(low, 2 * half, height, facecolor=fill, edgecolor=edge, linewidth=1.0, gid=box.name, zorder=3)
+            Rectangle(low, 2 * half, height, facecolor=fill, edgecolor=edge, linewidth=1.0, label=box.name, zorder=3)
         )
     top = y + LINE * (len(box.lines) - 1) / 2
     for number, line in enumerate(box.lines):
@@ -202,7 +202,7 @@ def _draw_back(axes: Axes, wire: Wire, begin: tuple[float, float], end: tuple[fl
 
 def _finish(axes: Axes, wire: Wire, path: Path, end: tuple[float, float]) -> None:
     name = f"{wire.source} -> {wire.target}"
-    axes.add_patch(PathPatch(path, fill=False, edgecolor=WIRE, linewidth=0.8, gid=name, zorder=2))
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=WIRE, linewidth=0.8, label=name, zorder=2))
     x, y = end
     tip = [(x, y), (x - 0.1, y + 0.05), (x - 0.1, y - 0.05)]
     axes.add_patch(Polygon(tip, facecolor=WIRE, edgecolor="none", zorder=3))

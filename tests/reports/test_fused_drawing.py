@@ -81,7 +81,7 @@ def walked(plan: Plan) -> Counter[Link]:
 
 def pieces(axes: Any, name: str) -> int:
     """How many separate lines or shapes the path of this name has."""
-    (patch,) = (p for p in axes.patches if p.get_gid() == name)
+    (patch,) = (p for p in axes.patches if p.get_label() == name)
     path = patch.get_path()
     return 0 if len(path) == 1 else int((path.codes == Path.MOVETO).sum())
 
@@ -113,7 +113,7 @@ def test_lines_stay_apart(case: Case) -> None:
     for axes in fused_figure(fused(case)).axes:
         found = Counter()
         for patch in axes.patches:
-            name = patch.get_gid()
+            name = patch.get_label()
             path = patch.get_path()
             if name.startswith("slot") and len(path) > 1:
                 starts = [*(path.codes == Path.MOVETO).nonzero()[0], len(path)]

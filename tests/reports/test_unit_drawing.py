@@ -112,7 +112,7 @@ def test_every_box_and_wire_is_drawn(case: str) -> None:
     kind = most_frequent(design(case))
     diagram = unit_diagram(design(case), kind)
     (axes,) = unit_figure(design(case), kind).axes
-    drawn = {patch.get_gid() for patch in axes.patches} - {None}
+    drawn = {patch.get_label() for patch in axes.patches} - {""}
     assert drawn == {b.name for b in diagram.boxes} | {f"{w.source} -> {w.target}" for w in diagram.wires}
     said = {line for text in axes.texts for line in text.get_text().splitlines()}
     assert {line for b in diagram.boxes for line in b.lines} <= said
