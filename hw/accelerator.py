@@ -15,14 +15,16 @@ from hw.merge import merge
 from hw.netlist import Netlist, check
 from hw.passes.clean_up import clean_up
 from hw.passes.delay_matching import match_delays
+from hw.passes.gating import gate
 from hw.passes.reduction_trees import balance_reductions
+from hw.passes.shared_pins import share_pins
 from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
 
 Pass = Callable[[Netlist], Netlist]
 # Passes over one dataflow come before fusion, all others after it.
 PLAN_PASSES: tuple[Pass, ...] = (infer_widths, balance_reductions)
-PASSES: tuple[Pass, ...] = (*PLAN_PASSES, clean_up, match_delays)
+PASSES: tuple[Pass, ...] = (*PLAN_PASSES, gate, clean_up, share_pins, match_delays)
 
 
 @dataclass(frozen=True)

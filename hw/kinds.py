@@ -301,9 +301,12 @@ def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]
                 groups.setdefault(neutral, []).append(mode)
             else:
                 careless.append(mode)
-        # Where a mode does not care, it takes what most others take.
+        # Where a mode does not care, it takes what most others take; but a functional unit that rests takes none of
+        # several sources, so that nothing in it switches.
         most = max(groups, key=lambda source: len(groups[source]))
-        groups[most] += careless
+        for mode in careless:
+            rests = node.op == "source" and len(groups) > 1 and point not in netlist.active(node, mode)
+            groups.setdefault(0 if rests else most, []).append(mode)
         chosen[name, point, role] = {source: tuple(sorted(modes)) for source, modes in groups.items()}
     return chosen, fifos
 

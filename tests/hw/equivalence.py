@@ -35,6 +35,9 @@ def equal(gold: Accelerator, gate: Accelerator, nest: Nest, folder: Path, *, dat
     start once. The solver looks for words and states with which anything differs at the end.
     """
     idle = max(made.design.most_drain_cycles for made in (gold, gate)) + 1
+    if len(gold.design.netlist.plans) > 1:
+        # The counter that holds the start back after a change of mode may be anywhere.
+        idle = 1 << idle.bit_length()
     (run,) = runs(gold, nest, dataflow) if dataflow else runs(gold, nest)
     steps = idle + run.predicted_cycles + 2
     lines = [
@@ -72,9 +75,11 @@ def _question(
         values = dict(run.registers)
         registers = {r.name: values[r.address] for r in made.design.registers}
         assert all(r.words == 1 for r in made.design.registers)
-        first = {f"control.r_{name}": value for name, value in registers.items()} | {"busy": 0}
-        for name, value in first.items():
-            words += ["-set-at", "1", f"{made.name}.{name}", str(value)]
+        for name, value in registers.items():
+            words += ["-set-at", "1", f"{made.name}.control.r_{name}", str(value)]
+        # No start of before may be under way.
+        for step in range(1, idle + 2):
+            words += ["-set-at", str(step), f"{made.name}.busy", "0"]
     same = ["cycles", "done", "control.left", *(f"control.t_{loop}" for loop in loop_levels(gold.design.netlist.plans))]
     for name in same:
         words += ["-set-at", "1", f"gold.{name}", f"gate.{name}"]

@@ -15,6 +15,7 @@ from hw.conditions import Step, Zero
 from hw.netlist import Netlist
 from hw.passes.clean_up import clean_up
 from hw.passes.delay_matching import match_delays
+from hw.passes.gating import gate
 from hw.passes.reduction_trees import balance_reductions
 from hw.passes.widths import infer_widths
 from workloads.nest import Nest
@@ -33,11 +34,13 @@ class Case:
     extents: tuple[int, int, int] = (2, 2, 2)
     sizes: tuple[tuple[int, int, int], ...] = ((2, 2, 2),)
     output: str = "int16"
+    guards: str = "[]"
 
     def nest(self, size: tuple[int, int, int]) -> Nest:
         loops = dict(zip("mnk", size, strict=True))
         return load(
             f"name: x\nloops: {loops}\nbody: {self.body}\nformats: {{A: int4, B: int4, O: {self.output}}}\n"
+            f"guards: {self.guards}\n"
         ).nest
 
     @property
@@ -65,6 +68,10 @@ PAIRS = {
         (infer_widths, balance_reductions, match_delays),
         (infer_widths, balance_reductions, clean_up, match_delays),
     ),
+    "gating": (
+        (infer_widths, balance_reductions, match_delays),
+        (infer_widths, balance_reductions, gate, match_delays),
+    ),
 }
 
 
@@ -73,6 +80,12 @@ PAIRS = {
 def test_outputs_are_equal(case: Case, passes: str, tmp_path: Path) -> None:
     gold, gate = pair(case.architecture, *PAIRS[passes])
     assert [size for size in case.sizes if not equal(gold, gate, case.nest(size), tmp_path)] == []
+
+
+def test_a_guard_in_front_of_a_product(tmp_path: Path) -> None:
+    case = Case("guarded", PRODUCT, {"m": 2, "n": 1}, (1, 1), extents=(2, 1, 2), guards="['m - k >= 0']")
+    gold, gated = pair(case.architecture, *PAIRS["gating"])
+    assert equal(gold, gated, case.nest((2, 1, 2)), tmp_path)
 
 
 @pytest.mark.full
