@@ -33,13 +33,9 @@ def every_dataflow(
             spaces = tuple(s for s in spaces if list(s) == sorted(s, key=moving.index))
     for space in spaces:
         if len(space) > len(shape) or len(set(space)) < len(space):
-            array = " x ".join(map(str, shape))
-            raise MappingError(
-                nest.name,
-                (
-                    f"axes {','.join(space)} do not fit an array of {array}; expected at most {len(shape)} different loops",
-                ),
-            )
+            array, most = " x ".join(map(str, shape)), len(shape)
+            fault = f"axes {','.join(space)} do not fit an array of {array}; expected at most {most} different loops"
+            raise MappingError(nest.name, (fault,))
     return tuple(flow for space in spaces for flow in _keeping(nest, shape, space))
 
 
