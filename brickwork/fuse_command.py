@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from brickwork import console
 from brickwork.arguments import HERE, SIMULATORS, FolderOption, JsonOption, SeedOption, SimulatorOption
@@ -16,8 +14,6 @@ from brickwork.files import check_writable
 from brickwork.fusion_steps import Fused, FusedFiles, FusedRun, fuse, save_fused, simulate_fused
 from brickwork.steps import ChoiceError
 from workloads.fusion_spec import load_fusion
-
-WIDTH = 200
 
 
 def fuse_(
@@ -107,26 +103,26 @@ def _facts(fused: Fused, ran: FusedRun | None, files: FusedFiles, seconds: dict[
 def _print(facts: dict[str, Any]) -> None:
     rows, simulated = facts["dataflows"], facts["simulator"] is not None
     slots = list(rows[0]["links"])
-    table = Table(
-        title=f"{facts['name']}: links by operand, cycles", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
-    )
-    for heading in ("dataflow", "nest", "space"):
-        table.add_column(heading, no_wrap=True)
-    for heading in (*slots, "model", *(("simulated",) if simulated else ())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    if simulated:
-        table.add_column("outputs", no_wrap=True)
+    lines = [["dataflow", "nest", "space", *(f"links {slot}" for slot in slots), "model"]]
+    lines[0] += ["simulated", "outputs"] if simulated else []
     for row in rows:
-        cells = [row["dataflow"], row["nest"], " ".join(f"{loop}{size}" for loop, size in row["space"].items())]
-        cells += [f"{row['links'][slot]:,}" if row["links"][slot] else "-" for slot in slots]
-        cells.append(f"{row['predicted_cycles']:,}")
+        line = [row["dataflow"], row["nest"], ",".join(f"{loop}={size}" for loop, size in row["space"].items())]
+        line += [f"{row['links'][slot]:,}" if row["links"][slot] else "-" for slot in slots]
+        line.append(f"{row['predicted_cycles']:,}")
         if simulated:
             # Both ways, where they differ.
-            cells.append(" and ".join(f"{cycles:,}" for cycles in dict.fromkeys(row["simulated_cycles"])))
-            cells.append("[green]match[/green]" if row["match"] else "[red]differ[/red]")
-        table.add_row(*cells)
-    # A number cut short is worth less than a line that wraps.
-    console.out.print(table, width=WIDTH, crop=False)
+            line.append(" and ".join(f"{cycles:,}" for cycles in dict.fromkeys(row["simulated_cycles"])))
+            line.append("match" if row["match"] else "DIFFER")
+        lines.append(line)
+    console.out.print(f"{facts['name']}: links by operand, cycles", markup=False)
+    # Not rich's tables: they cut numbers short where the terminal is narrow.
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            f"{cell:<{width}}" if k in (0, 1, 2, len(slots) + 5) else f"{cell:>{width}}"
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        console.out.print("  " + "  ".join(cells).rstrip(), markup=False)
     for row in rows:
         for fault in row["faults"]:
             console.out.print(f"  {row['dataflow']}: {fault}", markup=False)

@@ -27,6 +27,13 @@ members:
   - nest: mttkrp:i=3,j=4,k=2,l=3
     dataflow: {name: mttkrp, space: {i: 2, j: 2}, skew: [1, 1], tile: {i: 2}}
 """
+TABLE = """\
+small_fused: links by operand, cycles
+  dataflow  nest    space    links x0  links B  links x2  links O  model
+  outputs   gemm    m=2,n=2         4        -         4        -     24
+  weights   gemm    k=2,n=2         2        -         -        2     27
+  mttkrp    mttkrp  i=2,j=2         4        2         4        -     36
+"""
 FILES = ("small_fused.html", "small_fused.json", "small_fused.svg", "small_fused.v", "small_fused_unit.svg")
 
 
@@ -77,11 +84,17 @@ def test_simulates_every_dataflow_forward_and_back(small: Path, tmp_path: Path) 
 
 def test_writes_the_same_bytes_twice(small: Path, tmp_path: Path) -> None:
     texts = []
+    said = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         ran = fuse(str(small), "-o", str(folder))
         assert ran.status == 0
+        said.append(ran.out)
         texts.append([(folder / name).read_bytes() for name in FILES])
     assert texts[0] == texts[1]
+    assert [out[: len(TABLE)] for out in said] == [TABLE, TABLE]
+    costs = r"links, ports and banks: \d+ register bits' worth, chosen jointly; heuristic \d+ \(1\.\d\d times\)\n"
+    bits = r"registers: \d+ bits; mttkrp alone, the largest, \d+ \(1\.\d\d times\)\n"
+    assert re.match(costs + bits, said[0][len(TABLE) :])
 
 
 @pytest.fixture(scope="module")
