@@ -44,7 +44,7 @@ def _environment(folder: Path, link: int) -> dict[str, str]:
         # What cocotb itself starts, after a step of our own.
         "PYGPI_USERS": ",".join(
             (
-                "sim.bench_start:without_pytest",
+                "sim.bench_start:load_little",
                 "cocotb.logging:_configure",
                 "cocotb._init:init_package_from_simulation",
                 "cocotb.regression:_run_regression",
