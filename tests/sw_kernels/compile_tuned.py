@@ -80,7 +80,9 @@ def compiled(build: Build, capability: int) -> dict[str, Any]:
         "block_scaled": "kind::mxf4nvf4" in ptx,
         # Arithmetic that is not that of IEEE 754.
         "inexact": sorted(set(re.findall(r"(?:div|rcp|mul|add|sub|fma)\S*(?:approx|full|ftz)\S*f32", ptx))),
-        "wide": bool(re.search(r"cp\.async\.cg\S* \[[^]]*\], \[[^]]*\], 0x10|ld\.global\S*\.v[48]", ptx)),
+        "wide": bool(
+            re.search(r"cp\.async\.cg\S* \[[^]]*\], \[[^]]*\], 0x10|cp\.async\.bulk\.tensor|ld\.global\S*\.v[48]", ptx)
+        ),
         "register_products": products,
         "hazards": [str(hazard) for hazard in hazards],
     }
@@ -176,9 +178,9 @@ PRODUCT_TYPES = {
     **dict.fromkeys(("a_scale", "b_scale"), "*fp32"),
     **dict.fromkeys(("M", "N"), "i32"),
 }
-WHOLE = frozenset(("M", "N", "K", "CODES", "SCALES", "rows", "plane", "a_plane", "b_plane"))
+WHOLE = frozenset(("M", "N", "K", "CODES", "SCALES", "rows", "plane"))
 TILES = Tiles()
-EXACT_TYPES = {"a": "*i8", "b": "*i8", "K": "i32", "a_plane": "i32", "b_plane": "i32"}
+EXACT_TYPES = {"a": f"tensordesc<i8[{TILES.m},{TILES.k}]>", "b": f"tensordesc<i8[{TILES.n},{TILES.k}]>", "K": "i32"}
 EXACT = {"BM": TILES.m, "BN": TILES.n, "BK": TILES.k, "STAGES": TILES.stages}
 BUILDS |= {
     f"exact-product-{left}x{right}{'-branch' if rank else ''}": Build(
@@ -200,7 +202,7 @@ BUILDS["expand"] = Build(
 BUILDS["widen"] = Build(widen, ROW_TYPES | {"out": "*bf16"}, {"BM": 16, "BK": 256}, whole=WHOLE)
 BUILDS["wide-product-branch"] = Build(
     multiply_wide,
-    PRODUCT_TYPES | {"a": "*bf16", "b": "*bf16", "K": "i32"},
+    PRODUCT_TYPES | {"a": "tensordesc<bf16[128,64]>", "b": "tensordesc<bf16[256,64]>", "K": "i32"},
     {"BM": 128, "BN": 256, "BK": 64, "STAGES": 3, "RANK": 32},
     8,
     WHOLE,

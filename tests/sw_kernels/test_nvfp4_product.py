@@ -82,6 +82,9 @@ def test_product_needs_room() -> None:
     assert str(caught.value) == (
         "nvfp4 product: the room has 160 elements of int8 on cpu; expected 160 of float32 on cpu, contiguous"
     )
+    with pytest.raises(ProductError) as caught:
+        wide_product(left, right, torch.zeros(2, 3), torch.zeros(200)[1:])
+    assert str(caught.value) == "nvfp4 product: the room starts 4 bytes past a multiple of 16; expected none"
 
 
 def test_product_is_exact_up_to_a_length() -> None:

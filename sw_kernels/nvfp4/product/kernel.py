@@ -93,49 +93,49 @@ def store_rounded(out, where, value, mask):
 
 
 @triton.jit
-def multiply(a, b, out, a_scale, b_scale, narrow, up, M, N, K, a_plane, b_plane, DA: tl.constexpr,
-             DB: tl.constexpr, SHIFT: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr,
-             STAGES: tl.constexpr, RANK: tl.constexpr):  # fmt: skip
+def multiply(a, b, out, a_scale, b_scale, narrow, up, M, N, K, DA: tl.constexpr, DB: tl.constexpr,
+             SHIFT: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, STAGES: tl.constexpr,
+             RANK: tl.constexpr):  # fmt: skip
     """``out = a b^T`` times both tensor scales, plus ``narrow up^T`` if RANK > 0.
 
-    ``a`` has DA planes of digits of M rows, ``b`` DB planes of N rows. Products of digits are summed by weight.
+    ``a`` describes DA planes of digits of M rows, one under the other, in blocks of BM x BK, ``b`` DB planes of N rows
+    in blocks of BN x BK. Rows that a block reads of the next plane are not stored. Products of digits are summed by
+    weight.
     """
     rows = tl.cdiv(M, BM)
-    rm = (tl.program_id(0) % rows) * BM + tl.arange(0, BM)
-    rn = (tl.program_id(0) // rows) * BN + tl.arange(0, BN)
-    rk = tl.arange(0, BK)
-    pa = a + tl.minimum(rm, M - 1).to(tl.int64)[:, None] * K + rk[None, :]
-    pb = b + tl.minimum(rn, N - 1).to(tl.int64)[None, :] * K + rk[:, None]
+    m = (tl.program_id(0) % rows) * BM
+    n = (tl.program_id(0) // rows) * BN
     c0 = tl.zeros((BM, BN), tl.int32)
     c1 = tl.zeros((BM, BN), tl.int32)
     c2 = tl.zeros((BM, BN), tl.int32)
     c3 = tl.zeros((BM, BN), tl.int32)
     c4 = tl.zeros((BM, BN), tl.int32)
     for k in tl.range(0, K, BK, num_stages=STAGES):
-        inside = k + rk < K
-        a0 = tl.load(pa + k, mask=inside[None, :], other=0)
-        b0 = tl.load(pb + k, mask=inside[:, None], other=0)
+        a0 = a.load([m, k])
+        b0 = b.load([n, k]).T
         c0 = tl.dot(a0, b0, c0, out_dtype=tl.int32)
         if DA > 1:
-            a1 = tl.load(pa + a_plane + k, mask=inside[None, :], other=0)
+            a1 = a.load([M + m, k])
             c1 = tl.dot(a1, b0, c1, out_dtype=tl.int32)
         if DB > 1:
-            b1 = tl.load(pb + b_plane + k, mask=inside[:, None], other=0)
+            b1 = b.load([N + n, k]).T
             c1 = tl.dot(a0, b1, c1, out_dtype=tl.int32)
             if DA > 1:
                 c2 = tl.dot(a1, b1, c2, out_dtype=tl.int32)
         if DA > 2:
-            a2 = tl.load(pa + 2 * a_plane + k, mask=inside[None, :], other=0)
+            a2 = a.load([2 * M + m, k])
             c2 = tl.dot(a2, b0, c2, out_dtype=tl.int32)
             if DB > 1:
                 c3 = tl.dot(a2, b1, c3, out_dtype=tl.int32)
         if DB > 2:
-            b2 = tl.load(pb + 2 * b_plane + k, mask=inside[:, None], other=0)
+            b2 = b.load([2 * N + n, k]).T
             c2 = tl.dot(a0, b2, c2, out_dtype=tl.int32)
             if DA > 1:
                 c3 = tl.dot(a1, b2, c3, out_dtype=tl.int32)
             if DA > 2:
                 c4 = tl.dot(a2, b2, c4, out_dtype=tl.int32)
+    rm = m + tl.arange(0, BM)
+    rn = n + tl.arange(0, BN)
     total = c0.to(tl.int64) + (c1.to(tl.int64) << 8) + (c2.to(tl.int64) << 16)
     total += (c3.to(tl.int64) << 24) + (c4.to(tl.int64) << 32)
     alpha = tl.load(a_scale) * tl.load(b_scale)

@@ -99,9 +99,11 @@ def exact_product(
             matrix.codes, matrix.scales, planes, matrix.rows, matrix.codes.shape[1], matrix.scales.shape[1],
             matrix.rows * K, SHIFT=digits.shift, COUNT=digits.count, BM=16, BK=256, num_warps=4,
         )  # fmt: skip
+    blocks_a = _described(flat, left_digits.count * M, K, tiles.m, tiles.k)
+    blocks_b = _described(b, right_digits.count * N, K, tiles.n, tiles.k)
     multiply[(triton.cdiv(M, tiles.m) * triton.cdiv(N, tiles.n),)](
-        flat, b, out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
-        branch.up if branch else out, M, N, K, M * K, N * K, DA=left_digits.count, DB=right_digits.count,
+        blocks_a, blocks_b, out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
+        branch.up if branch else out, M, N, K, DA=left_digits.count, DB=right_digits.count,
         SHIFT=left_digits.shift + right_digits.shift, BM=tiles.m, BN=tiles.n, BK=tiles.k, STAGES=tiles.stages,
         RANK=branch.narrow.shape[1] if branch else 0, num_warps=tiles.warps,
     )  # fmt: skip
@@ -141,13 +143,15 @@ def wide_product(
     _check_room(room, (M + N) * K, out.dtype, out)
     tiles = tiles or Tiles(128, 256, 64, 8, 3)
     flat = room.view(-1)
-    for matrix, wide in ((left, flat), (right, flat[M * K :])):
+    b = flat[M * K :]
+    for matrix, wide in ((left, flat), (right, b)):
         widen[(triton.cdiv(matrix.rows, 16), triton.cdiv(K, 256))](
             matrix.codes, matrix.scales, wide, matrix.rows, matrix.codes.shape[1], matrix.scales.shape[1], BM=16,
             BK=256, num_warps=4,
         )  # fmt: skip
+    blocks_a, blocks_b = _described(flat, M, K, tiles.m, tiles.k), _described(b, N, K, tiles.n, tiles.k)
     multiply_wide[(triton.cdiv(M, tiles.m) * triton.cdiv(N, tiles.n),)](
-        flat, flat[M * K :], out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
+        blocks_a, blocks_b, out, left.tensor_scale, right.tensor_scale, branch.narrow if branch else out,
         branch.up if branch else out, M, N, K, BM=tiles.m, BN=tiles.n, BK=tiles.k, STAGES=tiles.stages,
         RANK=branch.narrow.shape[1] if branch else 0, num_warps=tiles.warps,
     )  # fmt: skip
@@ -183,6 +187,13 @@ def native_product(
         left.codes.shape[1], left.scales.shape[1], BM=tiles.m, BN=tiles.n, BK=tiles.k, STAGES=tiles.stages,
         RANK=branch.narrow.shape[1] if branch else 0, num_warps=tiles.warps,
     )  # fmt: skip
+
+
+def _described(flat: Any, rows: int, columns: int, block_rows: int, block_columns: int) -> Any:
+    """A matrix at the start of a buffer, in blocks that the copy engine fetches; zeros beyond it."""
+    from triton.tools.tensor_descriptor import TensorDescriptor
+
+    return TensorDescriptor(flat, [rows, columns], [columns, 1], [block_rows, block_columns])
 
 
 def _check(left: Nvfp4Matrix, right: Nvfp4Matrix, out: Any, branch: Branch | None, longest: int | None) -> None:
@@ -223,6 +234,9 @@ def _check_room(room: Any, needed: int, dtype: Any, out: Any) -> None:
                 f"expected {needed} of {_name(dtype)} on {out.device}, contiguous",
             )
         )
+    # The copy engine fetches from multiples of 16 bytes.
+    if room.data_ptr() % 16:
+        raise ProductError((f"the room starts {room.data_ptr() % 16} bytes past a multiple of 16; expected none",))
 
 
 def _name(dtype: Any) -> str:

@@ -30,19 +30,18 @@ def widen(codes, scales, out, rows, CODES, SCALES, BM: tl.constexpr, BK: tl.cons
 @triton.jit
 def multiply_wide(a, b, out, a_scale, b_scale, narrow, up, M, N, K, BM: tl.constexpr, BN: tl.constexpr,
                   BK: tl.constexpr, STAGES: tl.constexpr, RANK: tl.constexpr):  # fmt: skip
-    """``out = a b^T`` times both tensor scales, plus ``narrow up^T`` if RANK > 0."""
+    """``out = a b^T`` times both tensor scales, plus ``narrow up^T`` if RANK > 0.
+
+    ``a`` and ``b`` describe M and N rows in blocks of BM x BK and BN x BK.
+    """
     rows = tl.cdiv(M, BM)
-    rm = (tl.program_id(0) % rows) * BM + tl.arange(0, BM)
-    rn = (tl.program_id(0) // rows) * BN + tl.arange(0, BN)
-    rk = tl.arange(0, BK)
-    pa = a + tl.minimum(rm, M - 1).to(tl.int64)[:, None] * K + rk[None, :]
-    pb = b + tl.minimum(rn, N - 1).to(tl.int64)[None, :] * K + rk[:, None]
+    m = (tl.program_id(0) % rows) * BM
+    n = (tl.program_id(0) // rows) * BN
     acc = tl.zeros((BM, BN), tl.float32)
     for k in tl.range(0, K, BK, num_stages=STAGES):
-        inside = k + rk < K
-        left = tl.load(pa + k, mask=inside[None, :], other=0.0)
-        right = tl.load(pb + k, mask=inside[:, None], other=0.0)
-        acc = tl.dot(left, right, acc, input_precision="ieee")
+        acc = tl.dot(a.load([m, k]), b.load([n, k]).T, acc, input_precision="ieee")
+    rm = m + tl.arange(0, BM)
+    rn = n + tl.arange(0, BN)
     acc = acc * (tl.load(a_scale) * tl.load(b_scale))
     if RANK > 0:
         rr = tl.arange(0, RANK)
