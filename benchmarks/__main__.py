@@ -13,6 +13,7 @@ from rich.table import Table
 HERE = Path(__file__).parent
 BENCHMARKS = (
     "generation_time",
+    "generation_scale",
     "simulation_speed",
     "gpu_contraction",
     "gpu_four_bit",
