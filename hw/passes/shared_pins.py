@@ -240,8 +240,24 @@ def _pinned(node: Node) -> Node:
 def place_terms(modes: Sequence[Sequence[Term]]) -> list[tuple[int, ...]]:
     """The pin of each term of each mode, with the fewest different terms on the pins.
 
-    The longest list keeps its order. Two modes meet wherever they share a term; more of them are a 0-1 program.
+    Two modes meet wherever they share a term; more of them are a 0-1 program. Pins on which modes meet in the same way
+    stand together, in the same order in every reducer, so that reducers that look alike are one module.
     """
+    pins = _placed(modes)
+    on: dict[int, list[Term | None]] = {pin: [None] * len(modes) for chosen in pins for pin in chosen}
+    for mode, (terms, chosen) in enumerate(zip(modes, pins, strict=True)):
+        for term, pin in zip(terms, chosen, strict=True):
+            on[pin][mode] = term
+
+    def look(pin: int) -> tuple[int, ...]:
+        found = on[pin]
+        return tuple(len(modes) if term is None else found.index(term) for term in found)
+
+    place = {pin: k for k, pin in enumerate(sorted(on, key=lambda pin: (look(pin), pin)))}
+    return [tuple(place[pin] for pin in chosen) for chosen in pins]
+
+
+def _placed(modes: Sequence[Sequence[Term]]) -> list[tuple[int, ...]]:
     order = sorted(range(len(modes)), key=lambda m: (-len(modes[m]), m))
     first = {term: pin for pin, term in enumerate(modes[order[0]])}
     different = {frozenset(terms) for terms in modes}

@@ -100,6 +100,11 @@ def test_a_multiplexer_input_replaces_an_adder(case: Case, tmp_path: Path) -> No
     assert all(r.predicted_cycles == r.simulated_cycles == r.timed_cycles for r in results)
 
 
+def test_reducers_that_look_alike_are_one_module() -> None:
+    kinds = design_of(architecture((TREE, ROWS))).structure.kinds["tree0"]
+    assert len(kinds) == 4 and len(set(map(id, kinds.values()))) == 1
+
+
 def test_shared_adders_are_those_of_one_dataflow() -> None:
     fused, alone = (design_of(architecture(m)).netlist.statistics[-1] for m in ((TREE, ROWS), (TREE, TREE)))
     assert fused.adder_bits == alone.adder_bits
