@@ -33,7 +33,9 @@ def list_(json_: JsonOption = False) -> None:
     Example: `brickwork list`
     """
     from workloads.formats import FORMATS
+    from workloads.functional_units import functional_units
     from workloads.library import library
+    from workloads.networks import network_names
 
     entries = library()
     if json_:
@@ -44,6 +46,8 @@ def list_(json_: JsonOption = False) -> None:
                     for e in entries
                 ],
                 "formats": list(FORMATS),
+                "functional_units": [unit.spelling for unit in functional_units()],
+                "networks": list(network_names()),
                 "simulators": list(SIMULATORS),
             }
         )
@@ -56,6 +60,10 @@ def list_(json_: JsonOption = False) -> None:
         console.out.print(f"  {'':<{width}}  {given}", style="dim", markup=False)
     console.out.print("[bold]formats[/bold]")
     console.out.print("  " + ", ".join(FORMATS))
+    console.out.print("[bold]functional units[/bold]")
+    console.out.print("  " + ", ".join(unit.spelling for unit in functional_units()), markup=False)
+    console.out.print("[bold]networks[/bold] (for map)")
+    console.out.print("  " + ", ".join(network_names()), markup=False)
     console.out.print("[bold]simulators[/bold]")
     console.out.print("  " + ", ".join(SIMULATORS))
 
