@@ -49,6 +49,8 @@ $(VENV)/base.stamp: pyproject.toml $(VENV)/system.stamp
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	@$(BIN)/python -c 'from sim.toolchain import verilator_version; print("simulator:", verilator_version())'
+	@echo "simulator: compiling what all designs share (half a minute, once)"
+	@$(BIN)/python -c 'from sim.toolchain import cache_folder; from sim.verilator import shared_runtime; shared_runtime(cache_folder(), None)'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from brickwork import console
@@ -57,7 +58,8 @@ def run_demo(folder: Path) -> list[dict[str, Any]]:
 
 def print_demo(rows: list[dict[str, Any]]) -> None:
     """A table that fits 80 columns, and where everything is."""
-    table = Table(title="16 x 16 functional units, every cycle simulated", title_justify="left")
+    title = "16 x 16 functional units, every cycle simulated"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True)
     for heading in ("design", "outputs", "cycles", "model", "in use", "generate", "build", "run"):
         table.add_column(heading, justify="left" if heading in ("design", "outputs") else "right", no_wrap=True)
     for row in rows:
