@@ -125,13 +125,20 @@ def running(name: str, build: Build, bench: Bench, *, waveform: Path | None, log
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
             )
+        interrupted = False
         try:
             with ours.makefile("rwb") as stream:
                 send(stream, bench)
                 yield Simulator(name, stream, process, log)
             ours.close()
             process.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            raise
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            # A fault's waveform is what shows the fault; half of one that nobody waited for shows nothing.
+            if interrupted and waveform is not None:
+                waveform.unlink(missing_ok=True)

@@ -212,6 +212,29 @@ def test_waveform_names_the_designs_signals(simulator: str, kind: str, tmp_path:
         assert "last_row" in file.read_text()
 
 
+def test_interrupted_simulation_leaves_no_half_waveform(tmp_path: Path) -> None:
+    nest, file = gemv(32, 8), tmp_path / "run.vcd"
+    met = []
+
+    def interrupt(phase: str, part: float) -> None:
+        if part == 0.5:
+            met.append(file.exists())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(
+            Engine(),
+            nest,
+            random_inputs(nest, seed=3),
+            simulator="icarus",
+            program=program,
+            waveform=file,
+            progress=interrupt,
+        )
+    assert met == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_working_folder_stays_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     nest = gemv(5, 8)
