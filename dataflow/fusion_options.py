@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from dataflow.architecture import Plan
 from dataflow.banking import bank
 from dataflow.dataflow import Point
-from dataflow.feed import Feed, direct_parents, minus
+from dataflow.feed import Feed, direct_parents, minus, plus
 from dataflow.reuse import Step, direct_steps, dot
 
 
@@ -73,23 +72,20 @@ def breadth_first(plan: Plan, feed: Feed, built: set[tuple[Point, int]]) -> Feed
     ``built`` holds (direction, cycles) of the links built so far in the slot; the call adds those it needs (LEGO, HPCA
     2025, as far as its description goes: chains are preferred to new links, nearest units come first).
     """
-    steps = direct_steps(feed.access, plan.dataflow)
-    parents: dict[Point, Step | None] = {}
-    frontier: Sequence[Point] = sorted(
-        unit
-        for unit in plan.dataflow.units
-        if not any(plan.dataflow.contains(minus(unit, step.space)) for step in steps)
+    steps = sorted(direct_steps(feed.access, plan.dataflow), key=lambda s: (_lag(plan, s), _length(s), s.space))
+    known = [(step.space, _lag(plan, step)) in built for step in steps]
+    # Links that are there already come first, then the cheapest.
+    preferred = [step for step, is_known in sorted(zip(steps, known, strict=True), key=lambda pair: not pair[1])]
+    place = {unit: number for number, unit in enumerate(plan.dataflow.units)}
+    parents: dict[Point, Step | None] = dict.fromkeys(
+        unit for unit in place if not any(minus(unit, step.space) in place for step in steps)
     )
-    parents |= dict.fromkeys(frontier)
-    waiting = [unit for unit in plan.dataflow.units if unit not in parents]
-    while waiting:
-        reached = [u for u in waiting if any(minus(u, step.space) in parents for step in steps)]
-        for unit in reached:
-            usable = [step for step in steps if minus(unit, step.space) in parents]
-            known = [step for step in usable if (step.space, _lag(plan, step)) in built]
-            step = min(known or usable, key=lambda s: (_lag(plan, s), _length(s), s.space))
-            parents[unit] = step
-        waiting = [unit for unit in waiting if unit not in parents]
+    frontier = list(parents)
+    while frontier and len(parents) < len(place):
+        near = {plus(unit, step.space) for unit in frontier for step in steps}
+        frontier = sorted((unit for unit in near if unit in place and unit not in parents), key=place.__getitem__)
+        for unit in frontier:
+            parents[unit] = next(step for step in preferred if minus(unit, step.space) in parents)
     built |= {(step.space, _lag(plan, step)) for step in parents.values() if step}
     ordered = {unit: parents[unit] for unit in plan.dataflow.units}
     return with_parents(plan, feed, ordered)

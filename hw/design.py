@@ -112,7 +112,11 @@ class Design:
         assert gen is not None
         if gen.banking.switched:
             return gen.banking.flat(point)
-        return gen.banking.flat(gen.banking.port_bank(dict(gen.banking.ports)[point]))
+        return gen.banking.flat(gen.banking.port_bank(self._port_offsets[gen.name][point]))
+
+    @cached_property
+    def _port_offsets(self) -> dict[str, dict[Point, Point]]:
+        return {gen.name: dict(gen.banking.ports) for generators in self.generators for gen in generators}
 
     @cached_property
     def host_bits(self) -> int:
