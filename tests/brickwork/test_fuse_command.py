@@ -184,3 +184,10 @@ def test_the_example_is_nine_dataflows_that_fit() -> None:
     for member in spec.members:
         flow = api.steps.checked_dataflow(member.nest, member.dataflow)
         assert flow.shape == (16, 16)
+
+
+@pytest.mark.full
+def test_the_example_is_exact_forward_and_back() -> None:
+    fused = api.fuse(Path(__file__).parents[2] / "examples" / "fused.yaml")
+    ran = api.simulate_fused(fused)
+    assert [result.faults for result in (*ran.results, *ran.again)] == 18 * [()]
