@@ -83,6 +83,7 @@ class Node:
     rotate     switch between ports and banks
     spread     addresses of all banks behind a switch
     lane       a wire of a switch
+    relay      a register of a broadcast (role ``value``)
     mask       value or, where a ``bit`` is 0, the identity of the reduction ``by`` (0 when none is given)
     source     operand of a functional unit: stationary register, links, port
     decode     the integer that a ``code`` of ``format`` means, in the format's smallest steps

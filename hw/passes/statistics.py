@@ -59,7 +59,7 @@ def _operands(node: Node) -> tuple[Counter[str], int]:
 
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
     """Registers inside primitives: pipeline stages, stationary registers, programmable delays."""
-    if node.op in ("multiply", "compute", "add", "rotate"):
+    if node.op in ("multiply", "compute", "add", "rotate", "relay"):
         return count * node.width_bits
     if node.op == "reduce":
         # Every level of a tree, or place of a chain, holds what is still to be added.

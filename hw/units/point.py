@@ -135,6 +135,8 @@ class PointModule(wiring.Component):
                 m.d.comb += out.eq(Mux(bits, ins["value"], node.identity))
             case "all":
                 m.d.comb += out.eq(bits)
+            case "relay":
+                m.d.sync += out.eq(ins["value"])
             case "lane":
                 m.d.comb += out.eq(ins["value"])
             case "read" | "write":

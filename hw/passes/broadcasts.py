@@ -1,0 +1,288 @@
+"""Broadcasts: what too many operands read in one cycle reaches them through trees of registers."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count, zip_longest
+
+import networkx as nx
+
+from dataflow.dataflow import Point
+from hw.latencies import LATENCY_CYCLES
+from hw.netlist import Arc, Netlist, Node, Region
+from workloads.errors import BrickworkError
+
+# Most operands that one register drives, by what docs/broadcasts.md measures.
+FAN_OUT_LIMIT = 32
+
+
+class FanOutError(BrickworkError):
+    """A limit at which no tree can be built."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"fan-out limit: expected 0 (none) or at least 2, not {limit}")
+
+
+def rewiring(limit: int) -> Callable[[Netlist], Netlist]:
+    """`rewire_broadcasts` at another limit; 0 is none.
+
+    Raises
+    ------
+    FanOutError
+    """
+    if limit < 0 or limit == 1:
+        raise FanOutError(limit)
+
+    def rewire(netlist: Netlist) -> Netlist:
+        return rewire_broadcasts(netlist, limit)
+
+    rewire.__name__ = rewire_broadcasts.__name__
+    return rewire
+
+
+def rewire_broadcasts(netlist: Netlist, limit: int = FAN_OUT_LIMIT) -> Netlist:
+    """Let no value be read by more than ``limit`` operands in one cycle: relays stand between, in trees.
+
+    A relay is one register that serves neighbouring operands of one cycle. It delays what it serves, which delay
+    matching makes up for, in part by the registers that it would have put there anyway. A node is added for each
+    level of a tree, whatever the array's size.
+
+    Labels are not known yet, so that operands of different nodes count as if they all read in the same cycle: the limit
+    holds whatever the labels will be. An operand in a recurrence with its source stays, because the dataflow fixes the
+    delay around it.
+    """
+    if not limit:
+        return netlist
+    loops = _recurrences(netlist)
+    for name in [n.name for n in netlist.nodes]:
+        direct = beyond_broadcast(netlist, name)
+        if _most_pairs(direct, name) > limit:
+            tree = _grown(direct, name, loops, limit)
+            netlist = tree.planted(direct) if tree.relays else netlist
+    return netlist
+
+
+def beyond_broadcast(netlist: Netlist, name: str) -> Netlist:
+    """Read an operand where its broadcast begins, not through the wires of the units that receive it.
+
+    Those wires lead from a node to itself, so that a register in them would have the operand arrive at two different
+    times at points that share a label.
+    """
+    source = netlist.node[name]
+    heads = {(arc.mode, member): head for arc in source.arcs("broadcast") for member, head in arc.pairs}
+    if not heads:
+        return netlist
+
+    def operands(node: Node) -> Iterator[Arc]:
+        for arc in node.args:
+            if arc.source != name:
+                yield arc
+            elif node is not source or arc.role != "broadcast":
+                yield replace(arc, pairs=tuple((c, heads.get((arc.mode, p), p)) for c, p in arc.pairs))
+
+    return netlist.with_nodes({n.name: replace(n, args=tuple(operands(n))) for n in netlist.nodes})
+
+
+def _most_pairs(netlist: Netlist, name: str) -> int:
+    """Most operands of any of a node's values, in whatever mode and cycle."""
+    found: Counter[Point] = Counter()
+    for _, arc in netlist.arcs():
+        if arc.source == name:
+            found.update(producer for _, producer in arc.pairs)
+    return max(found.values(), default=0)
+
+
+def _recurrences(netlist: Netlist) -> Mapping[str, int]:
+    """A number for each node, the same for nodes that depend on each other."""
+    graph = nx.DiGraph((arc.source, node.name) for node, arc in netlist.arcs() if arc.pairs)
+    return {name: k for k, loop in enumerate(nx.strongly_connected_components(graph)) for name in loop}
+
+
+# By mode: the cycle, labels aside, in which an operand takes the value of time step 0; None where it takes another.
+Times = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """An operand that reads a value."""
+
+    node: str
+    role: str
+    point: Point
+    times: Times
+
+
+def together(pins: Collection[Pin]) -> int:
+    """Most operands that can read in the same cycle, whatever the labels of their nodes."""
+    if len({pin.node for pin in pins}) > 1:
+        return len(pins)
+    by_time = Counter((mode, time) for pin in pins for mode, time in enumerate(pin.times) if time is not None)
+    most: dict[int, int] = {}
+    for (mode, _), at_once in by_time.items():
+        most[mode] = max(most.get(mode, 0), at_once)
+    return min(len(pins), sum(most.values()))
+
+
+def blocks(pins: Collection[Pin], most: int) -> Iterator[tuple[Pin, ...]]:
+    """Pins cut into the fewest blocks of at most ``most`` neighbours, by halving along the longest side."""
+    parts = -(-len(pins) // most)
+    if parts == 1:
+        yield tuple(sorted(pins, key=lambda pin: (pin.point, pin.node, pin.role)))
+        return
+    sides = [len(set(coordinates)) for coordinates in zip_longest(*(pin.point for pin in pins))]
+    axis = sides.index(max(sides))
+    ordered = sorted(pins, key=lambda pin: (pin.point[axis : axis + 1], pin.point, pin.node, pin.role))
+    cut = len(pins) * (parts // 2) // parts
+    yield from blocks(ordered[:cut], most)
+    yield from blocks(ordered[cut:], most)
+
+
+def _cut(pins: Collection[Pin], most: int) -> list[tuple[Pin, ...]]:
+    """Blocks of pins that read in the same cycle of every mode or, where those are as many as the pins, of any."""
+    by_times: dict[Times, list[Pin]] = defaultdict(list)
+    for pin in pins:
+        by_times[pin.times].append(pin)
+    found = [block for same in by_times.values() for block in blocks(same, most)]
+    return found if len(found) < len(pins) else list(blocks(pins, most))
+
+
+def _grown(netlist: Netlist, name: str, loops: Mapping[str, int], limit: int) -> _Tree:
+    """Trees behind all values of a node, as many levels as the limit needs."""
+    found: dict[str, dict[Point, dict[tuple[str, Point], dict[int, int]]]] = {}
+    kept: dict[Point, set[tuple[str, str, Point]]] = defaultdict(set)
+    for node, arc in netlist.arcs():
+        if arc.source != name:
+            continue
+        offsets = netlist.active(node, arc.mode)
+        for consumer, producer in arc.pairs:
+            if loops[node.name] == loops[name]:
+                kept[producer].add((node.name, arc.role, consumer))
+                continue
+            times = found.setdefault(node.name, {}).setdefault(producer, {}).setdefault((arc.role, consumer), {})
+            times[arc.mode] = arc.time_cycles + offsets[consumer]
+    readers = {
+        reader: {
+            producer: [
+                Pin(reader, role, point, tuple(map(times.get, netlist.modes))) for (role, point), times in pins.items()
+            ]
+            for producer, pins in values.items()
+        }
+        for reader, values in found.items()
+    }
+    tree = _Tree(name, readers, {producer: len(others) for producer, others in kept.items()})
+    tree.grow(limit)
+    return tree
+
+
+class _Tree:
+    """Relays behind the values of one node, put there from their readers on.
+
+    ``readers`` holds, by node that reads and by value, the pins without a relay in front of them; ``relays`` the times
+    of each relay node's points, the node nearest to the source last; ``feeds`` the relay in front of a pin of a value.
+    """
+
+    def __init__(self, name: str, readers: dict[str, dict[Point, list[Pin]]], kept: Mapping[Point, int]) -> None:
+        self.name, self.readers, self.kept = name, readers, kept
+        self.relays: dict[str, dict[Point, Times]] = {}
+        self.upstream: dict[tuple[str, Point], Point] = {}
+        self.feeds: dict[tuple[Point, str, str, Point], tuple[str, Point]] = {}
+
+    def grow(self, limit: int) -> None:
+        """Put relays in front of the reader of which most operands read at a time, again and again."""
+        while over := self._over(limit):
+            most = {
+                reader: max((together(values[p]) for p in over if p in values), default=0)
+                for reader, values in self.readers.items()
+            }
+            reader = max(most, key=lambda name: most[name])
+            if most[reader] < 2 and not (reader := self._joined(over)):
+                return
+            self._level(self.readers[reader], over, limit)
+
+    def _over(self, limit: int) -> list[Point]:
+        """Values that more operands than the limit may read in one cycle."""
+        total: Counter[Point] = Counter()
+        for values in self.readers.values():
+            for producer, pins in values.items():
+                total[producer] += together(pins)
+        return [p for p, pins in total.items() if pins > 1 and pins + self.kept.get(p, 0) > limit]
+
+    def _joined(self, over: Collection[Point]) -> str:
+        """Let one reader stand for all, where too many nodes read a value at one operand each."""
+        joined = {
+            producer: [pin for values in self.readers.values() for pin in values.pop(producer, ())] for producer in over
+        }
+        self.readers[JOINED] = {**self.readers.get(JOINED, {}), **joined}
+        return JOINED
+
+    def _level(self, values: dict[Point, list[Pin]], over: Collection[Point], limit: int) -> None:
+        """Put a relay in front of each block of the reader's pins."""
+        relay = f"{self.name}_relay{len(self.relays)}"
+        times = self.relays[relay] = {}
+        for producer in over:
+            if together(values.get(producer, ())) < 2:
+                continue
+            behind = []
+            for block in _cut(values[producer], limit):
+                point = self._place(times, block[0].point, producer)
+                times[point] = tuple(
+                    min((t for t in found if t is not None), default=None)
+                    for found in zip(*(pin.times for pin in block), strict=True)
+                )
+                self.upstream[relay, point] = producer
+                behind.append(Pin(relay, "value", point, times[point]))
+                for pin in block:
+                    self.feeds[producer, pin.node, pin.role, pin.point] = (relay, point)
+            values[producer] = behind
+
+    @staticmethod
+    def _place(taken: Collection[Point], first: Point, producer: Point) -> Point:
+        """Where a relay stands: at the first operand that it serves, other names being needed where two do."""
+        if first not in taken:
+            return first
+        return next(p for k in count() if (p := (*first, *producer, *(k,) * (k > 0))) not in taken)
+
+    def planted(self, netlist: Netlist) -> Netlist:
+        """The netlist with the relays."""
+        source = netlist.node[self.name]
+        width, signed, latency = source.width_bits, source.signed, LATENCY_CYCLES["relay"]
+        nodes: list[Node] = []
+        for node in netlist.nodes:
+            nodes.append(replace(node, args=tuple(part for arc in node.args for part in self._served(node.name, arc))))
+            if node is source:
+                nodes += [
+                    Node(relay, relay, "relay", tuple(self._operands(relay)), width, latency, signed)
+                    for relay in reversed(self.relays)
+                ]
+        regions = (
+            Region(relay, tuple(times), tuple(zip(*times.values(), strict=True)))
+            for relay, times in self.relays.items()
+        )
+        return replace(netlist, nodes=tuple(nodes), regions=(*netlist.regions, *regions))
+
+    def _operands(self, relay: str) -> Iterator[Arc]:
+        """What the points of a relay read: a relay nearer to the source, or the source."""
+        times = self.relays[relay]
+        for mode in range(len(next(iter(times.values())))):
+            pairs = tuple((p, self.upstream[relay, p]) for p, time in times.items() if time[mode] is not None)
+            if pairs:
+                yield from self._served(relay, Arc(self.name, "value", pairs, mode=mode))
+
+    def _served(self, reader: str, arc: Arc) -> Iterator[Arc]:
+        """An operand, read from the relays in front of it."""
+        if arc.source != self.name:
+            yield arc
+            return
+        groups: dict[str, list[tuple[Point, Point]]] = {}
+        for consumer, producer in arc.pairs:
+            source, point = self.feeds.get((producer, reader, arc.role, consumer), (self.name, producer))
+            groups.setdefault(source, []).append((consumer, point))
+        for source, pairs in groups.items():
+            yield replace(arc, source=source, pairs=tuple(pairs))
+
+
+# Stands for several readers.
+JOINED = ""
