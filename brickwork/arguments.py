@@ -14,6 +14,7 @@ SkewOption = Annotated[str | None, typer.Option(help="cycles of control delay al
 OrderOption = Annotated[str | None, typer.Option(help="time loops, outermost first, as m,n,k")]
 TileOption = Annotated[str | None, typer.Option(help="iterations that the banks hold in one run, as oh=28")]
 LimitOption = Annotated[str | None, typer.Option(help="largest extents to generate for, as m=512,k=1024")]
+FanOutOption = Annotated[int, typer.Option(help="most operands behind one register; 0: as many as there are")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 SimulatorOption = Annotated[str, typer.Option(help="verilator or icarus")]
 InputsOption = Annotated[Path | None, typer.Option(help=".npz with the input tensors by name")]

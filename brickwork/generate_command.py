@@ -8,6 +8,7 @@ from brickwork import console
 from brickwork.arguments import (
     HERE,
     DataflowOption,
+    FanOutOption,
     FolderOption,
     JsonOption,
     LimitOption,
@@ -20,6 +21,7 @@ from brickwork.arguments import (
 from brickwork.files import check_writable
 from brickwork.options import chosen_dataflow, limits_of
 from brickwork.steps import generate, load, save
+from hw.passes.broadcasts import FAN_OUT_LIMIT
 
 
 def generate_(
@@ -30,6 +32,7 @@ def generate_(
     order: OrderOption = None,
     tile: TileOption = None,
     limit: LimitOption = None,
+    fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     folder: FolderOption = HERE,
     json_: JsonOption = False,
 ) -> None:
@@ -43,7 +46,7 @@ def generate_(
         flow = chosen_dataflow(given, dataflow, space, skew, order, tile)
         check_writable(folder / "design.v")
         with console.progress("generate"):
-            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit))
+            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit), fan_out_limit=fan_out_limit)
             files = save(accelerator, folder)
         facts = {
             "verilog": str(files.verilog),

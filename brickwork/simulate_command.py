@@ -14,6 +14,7 @@ from brickwork.arguments import (
     HERE,
     SIMULATORS,
     DataflowOption,
+    FanOutOption,
     FolderOption,
     InputsOption,
     JsonOption,
@@ -31,6 +32,7 @@ from brickwork.options import chosen_dataflow, limits_of, resized
 from brickwork.steps import Array, ChoiceError, generate, inputs_for, load
 from brickwork.steps import report as write_report
 from hw.accelerator import Accelerator
+from hw.passes.broadcasts import FAN_OUT_LIMIT
 from sim import Result, simulate
 from workloads.nest import Nest
 
@@ -43,6 +45,7 @@ def simulate_(
     order: OrderOption = None,
     tile: TileOption = None,
     limit: LimitOption = None,
+    fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     size: Annotated[str | None, typer.Option(help="run the generated design at these extents, as m=20")] = None,
     inputs: InputsOption = None,
     outputs: Annotated[Path | None, typer.Option(help="where to write the result (.npz)")] = None,
@@ -64,7 +67,7 @@ def simulate_(
             if path is not None:
                 check_writable(path)
         accelerator, nest, result = _simulated(
-            spec, (dataflow, space, skew, order, tile), limit, size, inputs, seed, simulator, waveform
+            spec, (dataflow, space, skew, order, tile), limit, fan_out_limit, size, inputs, seed, simulator, waveform
         )
         if outputs is not None:
             _write_outputs(outputs, nest.output.tensor, result.outputs)
@@ -93,6 +96,7 @@ def _simulated(
     spec: str,
     flow: tuple[str | None, str | None, str | None, str | None, str | None],
     limit: str | None,
+    fan_out_limit: int,
     size: str | None,
     inputs: Path | None,
     seed: int,
@@ -110,7 +114,7 @@ def _simulated(
         waveform.parent.mkdir(parents=True, exist_ok=True)
     with console.progress("simulate") as say:
         say("generate", 0.0)
-        accelerator = generate(given.nest, chosen, limits=limits)
+        accelerator = generate(given.nest, chosen, limits=limits, fan_out_limit=fan_out_limit)
         result = simulate(accelerator, nest, tensors, simulator=simulator, waveform=waveform, progress=say)
     return accelerator, nest, result
 
@@ -153,7 +157,7 @@ def report(
     with console.user_errors():
         check_writable(folder / "design.html")
         accelerator, nest, result = _simulated(
-            spec, (dataflow, space, skew, order, tile), None, None, inputs, seed, simulator, None
+            spec, (dataflow, space, skew, order, tile), None, FAN_OUT_LIMIT, None, inputs, seed, simulator, None
         )
         page = folder / f"{accelerator.name}.html"
         write_report(accelerator, nest, result, page)

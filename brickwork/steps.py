@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from brickwork.files import write_all
 from dataflow import Architecture, Dataflow, build
-from hw.accelerator import Accelerator
+from hw.accelerator import Accelerator, passes_with
 from hw.accelerator import generate as generate_accelerator
 from hw.generators import generator
 from hw.host import HOST_ADDRESS_BITS
+from hw.passes.broadcasts import FAN_OUT_LIMIT
 from sim import Result
 from workloads.dataflow_spec import DataflowSpec
 from workloads.errors import BrickworkError
@@ -133,12 +134,18 @@ def check_banks(built: Architecture) -> None:
 
 
 def generate(
-    nest: Nest, dataflow: Dataflow, *, limits: Mapping[str, int] | None = None, folder: Path | None = None
+    nest: Nest,
+    dataflow: Dataflow,
+    *,
+    limits: Mapping[str, int] | None = None,
+    fan_out_limit: int = FAN_OUT_LIMIT,
+    folder: Path | None = None,
 ) -> Accelerator:
     """Generate Verilog and manifest; written into ``folder`` when given."""
+    passes = passes_with(fan_out_limit=fan_out_limit)
     built = architecture(nest, dataflow, limits)
     check_banks(built)
-    accelerator = generate_accelerator(built)
+    accelerator = generate_accelerator(built, passes=passes)
     if folder is not None:
         save(accelerator, folder)
     return accelerator

@@ -11,6 +11,7 @@ import typer
 from brickwork import console
 from brickwork.arguments import (
     DataflowOption,
+    FanOutOption,
     JsonOption,
     LimitOption,
     OrderOption,
@@ -24,6 +25,7 @@ from brickwork.files import check_writable, write_all
 from brickwork.options import chosen_dataflow, limits_of, resized
 from brickwork.steps import ChoiceError, generate, inputs_for, load
 from hw.accelerator import Accelerator
+from hw.passes.broadcasts import FAN_OUT_LIMIT
 from hw.program import runs
 from hw.synthesis import Synthesis, read_library, synthesize
 from hw.synthesis.library import DEFAULT_LIBRARY
@@ -42,6 +44,7 @@ def synth(
     order: OrderOption = None,
     tile: TileOption = None,
     limit: LimitOption = None,
+    fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     liberty: Annotated[Path, typer.Option(help="cell library (.lib or .lib.gz)")] = DEFAULT_LIBRARY,
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder for the mapped Verilog and the figures")
@@ -71,7 +74,7 @@ def synth(
         if folder is not None:
             check_writable(folder / "design.v")
         with console.progress("synth"):
-            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit))
+            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit), fan_out_limit=fan_out_limit)
             cache = cache_folder() / "synthesis"
             measured = None
             if power:

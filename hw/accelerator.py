@@ -13,6 +13,7 @@ from hw.lower import lower
 from hw.manifest import Manifest, manifest
 from hw.merge import merge
 from hw.netlist import Netlist, check
+from hw.passes.broadcasts import rewire_broadcasts, rewiring
 from hw.passes.clean_up import clean_up
 from hw.passes.delay_matching import match_delays
 from hw.passes.gating import gate
@@ -24,7 +25,17 @@ from hw.passes.widths import infer_widths
 Pass = Callable[[Netlist], Netlist]
 # Passes over one dataflow come before fusion, all others after it.
 PLAN_PASSES: tuple[Pass, ...] = (infer_widths, balance_reductions)
-PASSES: tuple[Pass, ...] = (*PLAN_PASSES, gate, clean_up, share_pins, match_delays)
+PASSES: tuple[Pass, ...] = (*PLAN_PASSES, gate, clean_up, share_pins, rewire_broadcasts, match_delays)
+
+
+def passes_with(*, fan_out_limit: int) -> tuple[Pass, ...]:
+    """All passes, with at most ``fan_out_limit`` operands behind one register; 0 leaves broadcasts as they are.
+
+    Raises
+    ------
+    FanOutError
+    """
+    return tuple(rewiring(fan_out_limit) if apply is rewire_broadcasts else apply for apply in PASSES)
 
 
 @dataclass(frozen=True)

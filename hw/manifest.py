@@ -48,6 +48,7 @@ def manifest(design: Design) -> Manifest:
                 "multiplier_bits": s.multiplier_bits,
                 "mux_bits": s.mux_bits,
                 "depth_cycles": s.depth_cycles,
+                "largest_fan_out": s.largest_fan_out,
             }
             for s in netlist.statistics
         ],

@@ -145,7 +145,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class PassStatistics:
-    """What the netlist held after a pass."""
+    """What the netlist held after a pass; ``largest_fan_out`` is the most operands that read a value in one cycle."""
 
     name: str
     register_bits: int
@@ -153,6 +153,7 @@ class PassStatistics:
     multiplier_bits: int
     mux_bits: int
     depth_cycles: int
+    largest_fan_out: int
 
 
 @dataclass(frozen=True)

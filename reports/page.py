@@ -23,6 +23,7 @@ PASS_TEXT = {
     "gate": "without a step or a guard that holds, sums and multipliers keep still",
     "clean_up": "what is constant, there twice or passed on unchanged is not built",
     "share_pins": "reducers of several dataflows become one set: a multiplexer input for an adder",
+    "rewire_broadcasts": "what many operands read in one cycle reaches them through trees of registers",
     "match_delays": "registers so that operands meet, by linear programming (before: as early as possible)",
 }
 

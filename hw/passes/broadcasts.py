@@ -12,10 +12,11 @@ import networkx as nx
 from dataflow.dataflow import Point
 from hw.latencies import LATENCY_CYCLES
 from hw.netlist import Arc, Netlist, Node, Region
+from hw.passes.fan_out import beyond_broadcast, most_pairs
 from workloads.errors import BrickworkError
 
 # Most operands that one register drives, by what docs/broadcasts.md measures.
-FAN_OUT_LIMIT = 32
+FAN_OUT_LIMIT = 16
 
 
 class FanOutError(BrickworkError):
@@ -23,7 +24,7 @@ class FanOutError(BrickworkError):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"fan-out limit: expected 0 (none) or at least 2, not {limit}")
+        super().__init__(f"fan-out limit: expected at least 2 operands, or 0 for no limit, not {limit}")
 
 
 def rewiring(limit: int) -> Callable[[Netlist], Netlist]:
@@ -58,41 +59,11 @@ def rewire_broadcasts(netlist: Netlist, limit: int = FAN_OUT_LIMIT) -> Netlist:
         return netlist
     loops = _recurrences(netlist)
     for name in [n.name for n in netlist.nodes]:
-        direct = beyond_broadcast(netlist, name)
-        if _most_pairs(direct, name) > limit:
+        if most_pairs(netlist, name) > limit:
+            direct = beyond_broadcast(netlist, name)
             tree = _grown(direct, name, loops, limit)
             netlist = tree.planted(direct) if tree.relays else netlist
     return netlist
-
-
-def beyond_broadcast(netlist: Netlist, name: str) -> Netlist:
-    """Read an operand where its broadcast begins, not through the wires of the units that receive it.
-
-    Those wires lead from a node to itself, so that a register in them would have the operand arrive at two different
-    times at points that share a label.
-    """
-    source = netlist.node[name]
-    heads = {(arc.mode, member): head for arc in source.arcs("broadcast") for member, head in arc.pairs}
-    if not heads:
-        return netlist
-
-    def operands(node: Node) -> Iterator[Arc]:
-        for arc in node.args:
-            if arc.source != name:
-                yield arc
-            elif node is not source or arc.role != "broadcast":
-                yield replace(arc, pairs=tuple((c, heads.get((arc.mode, p), p)) for c, p in arc.pairs))
-
-    return netlist.with_nodes({n.name: replace(n, args=tuple(operands(n))) for n in netlist.nodes})
-
-
-def _most_pairs(netlist: Netlist, name: str) -> int:
-    """Most operands of any of a node's values, in whatever mode and cycle."""
-    found: Counter[Point] = Counter()
-    for _, arc in netlist.arcs():
-        if arc.source == name:
-            found.update(producer for _, producer in arc.pairs)
-    return max(found.values(), default=0)
 
 
 def _recurrences(netlist: Netlist) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from hw.netlist import Netlist, Node, PassStatistics
 from hw.passes.delay_matching import delay_problem, earliest, labelled, with_labels
+from hw.passes.fan_out import largest_fan_out
 
 
 def measure(netlist: Netlist, name: str) -> PassStatistics:
@@ -43,6 +44,7 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
         multiplier_bits=multipliers,
         mux_bits=muxes,
         depth_cycles=max(label.values()),
+        largest_fan_out=largest_fan_out(matched),
     )
 
 

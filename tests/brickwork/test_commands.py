@@ -216,6 +216,11 @@ MISTAKES = (
         ("generate", GEMM, *ARRAY, "--limit", "m=0"),
         "limit of loop 'm': expected 1 to 2147483647, not 0",
     ),
+    Mistake(
+        "fan-out-one",
+        ("generate", GEMM, *ARRAY, "--fan-out-limit", "1"),
+        "fan-out limit: expected at least 2 operands, or 0 for no limit, not 1",
+    ),
     Mistake("seed-negative", ("simulate", GEMM, *ICARUS, "--seed", "-1"), "--seed: expected 0 or more, not -1"),
     Mistake(
         "size-zero",

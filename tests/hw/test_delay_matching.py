@@ -142,7 +142,8 @@ def test_statistics_of_every_pass() -> None:
     nest = load("gemm:m=16,n=16,k=16").nest
     design = design_of(build(nest, Dataflow.of(nest, {"k": 8, "n": 4}, skew=(0, 0))))
     names = [s.name for s in design.netlist.statistics]
-    bits = [s.register_bits for s in design.netlist.statistics]
     assert names == ["lowering", *(apply.__name__ for apply in PASSES)]
+    # Relays come on top, until delay matching takes them in place of other registers.
+    bits = [s.register_bits for s in design.netlist.statistics if s.name != "rewire_broadcasts"]
     assert bits == sorted(bits, reverse=True)
     assert bits[-1] < bits[0]
