@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from designs import random_design
@@ -143,7 +144,9 @@ def test_statistics_of_every_pass() -> None:
     design = design_of(build(nest, Dataflow.of(nest, {"k": 8, "n": 4}, skew=(0, 0))))
     names = [s.name for s in design.netlist.statistics]
     assert names == ["lowering", *(apply.__name__ for apply in PASSES)]
-    # Relays come on top, until delay matching takes them in place of other registers.
-    bits = [s.register_bits for s in design.netlist.statistics if s.name != "rewire_broadcasts"]
-    assert bits == sorted(bits, reverse=True)
+    bits = [s.register_bits for s in design.netlist.statistics]
+    # Relays come on top; delay matching takes some of them in place of other registers.
+    assert [name for name, (one, other) in zip(names[1:], pairwise(bits), strict=True) if other > one] == [
+        "rewire_broadcasts"
+    ]
     assert bits[-1] < bits[0]
