@@ -284,6 +284,12 @@ def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]
         for consumer, producer, span in netlist.spans(node, arc):
             found[node.name, consumer, role][arc.mode] = (arc.source, producer, 0 if arc.fifo else span + slack)
     used = {(node.name, arc.mode) for node, arc in netlist.arcs() if arc.pairs}
+    behind = {
+        (node.name, point): (arc.source, producer)
+        for node, arc in netlist.arcs()
+        if node.op == "relay"
+        for point, producer in arc.pairs
+    }
     chosen: dict[Slot, dict[Source, tuple[int, ...]]] = {}
     for (name, point, role), by_mode in found.items():
         node = netlist.node[name]
@@ -297,7 +303,7 @@ def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]
             neutral = neutral_value(node, role)
             # A bank must not be written in a mode that does not use it.
             matters = role == "enable" or ((name, mode) in used and _matters(netlist, node, point, role, mode))
-            if matters and _idle_value(netlist, groups, mode) != neutral:
+            if matters and _idle_value(netlist, behind, groups, mode) != neutral:
                 groups.setdefault(neutral, []).append(mode)
             else:
                 careless.append(mode)
@@ -322,14 +328,22 @@ def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -
     return point in netlist.active(node, mode) and not role.startswith("delayed")
 
 
-def _idle_value(netlist: Netlist, groups: Iterable[Source], mode: int) -> int | None:
-    """What an operand that other modes take from the control is in a mode in which the control has no use for it."""
+def _idle_value(
+    netlist: Netlist, behind: Mapping[tuple[str, Point], tuple[str, Point]], groups: Iterable[Source], mode: int
+) -> int | None:
+    """What an operand that other modes take from the control is in a mode in which the control has no use for it.
+
+    ``behind`` says what each relay passes on.
+    """
     found: int | None = None
     for source in groups:
         if isinstance(source, int):
             continue
-        producer = netlist.node[source[0]]
-        if producer.op != "launch" or source[1] in netlist.active(producer, mode):
+        name, point = source[:2]
+        while (name, point) in behind and point not in netlist.active(netlist.node[name], mode):
+            name, point = behind[name, point]
+        producer = netlist.node[name]
+        if producer.op != "launch" or point in netlist.active(producer, mode):
             return None
         idle = producer.parameter("idle")
         assert isinstance(idle, int)
