@@ -169,8 +169,8 @@ class _Tree:
                 for reader, values in self.readers.items()
             }
             reader = max(most, key=lambda name: most[name])
-            if most[reader] < 2 and not (reader := self._joined(over)):
-                return
+            if most[reader] < 2:
+                reader = self._joined(over)
             self._level(self.readers[reader], over, limit)
 
     def _over(self, limit: int) -> list[Point]:
