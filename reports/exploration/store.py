@@ -1,0 +1,114 @@
+"""Outcomes on disk as they come: a run that is killed loses at most the point that it was writing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from reports.exploration.outcome import PointOutcome
+from workloads.errors import BrickworkError
+
+
+class StoreError(BrickworkError):
+    """A store that cannot be read or written."""
+
+
+class Store:
+    """A folder of JSON-lines files, one for each writer; readers merge all of them.
+
+    Each line is a key and an outcome, written at once and synchronised with the disk. Lines are never changed; where
+    two have the same key, the one with more verifications counts, then the one whose text comes first, so that the
+    merged content does not depend on the order of files.
+
+    Attributes
+    ----------
+    notes : list of str
+        What was found and repaired.
+    """
+
+    def __init__(self, folder: Path, writer: str = "results") -> None:
+        self.folder, self.path = folder, folder / f"{writer}.jsonl"
+        self.notes: list[str] = []
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b")
+        except OSError as error:
+            raise StoreError(f"cannot write {self.path}: {error.strerror or error}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise StoreError(
+                f"{self.path} is being written by another run; wait for it, or give this one its own --shard or --out"
+            ) from None
+        self._drop_torn_line(self._file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file is not None
+        self._file.close()
+        self._file = None
+
+    def add(self, key: str, outcome: PointOutcome) -> None:
+        """Write one outcome and wait until it is on the disk.
+
+        Raises
+        ------
+        StoreError
+        """
+        assert self._file is not None, "the store is not open"
+        line = json.dumps({"key": key, "outcome": outcome.facts}, separators=(",", ":")).encode() + b"\n"
+        try:
+            # One unbuffered write: a signal between two parts could leave half a line before a later one.
+            os.write(self._file.fileno(), line)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StoreError(f"cannot write {self.path}: {error.strerror or error}") from None
+
+    def outcomes(self) -> dict[str, PointOutcome]:
+        """Everything that any writer has finished, by key.
+
+        Raises
+        ------
+        StoreError
+            A line is neither a result nor the torn last one of its file.
+        """
+        chosen: dict[str, tuple[int, str, PointOutcome]] = {}
+        for path in sorted(self.folder.glob("*.jsonl")):
+            for key, text, outcome in _lines(path):
+                rank = (-len(outcome.verifications), text, outcome)
+                if key not in chosen or rank[:2] < chosen[key][:2]:
+                    chosen[key] = rank
+        return {key: outcome for key, (_, _, outcome) in sorted(chosen.items())}
+
+    def _drop_torn_line(self, file: BinaryIO) -> None:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        if whole < size:
+            file.truncate(whole)
+            self.notes.append(f"{self.path}: the last line was cut off when a run was killed; its point runs again")
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str, PointOutcome]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from None
+    # What follows the last line break is torn, or being written now.
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        try:
+            row = json.loads(line)
+            yield row["key"], line.decode(), PointOutcome.of_facts(row["outcome"])
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(f"{path}:{number}: this is not an outcome; expected what a run wrote; delete it") from None
