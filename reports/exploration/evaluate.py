@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 
@@ -21,6 +21,27 @@ from workloads.spec import load
 TILERS = ("optimal",)
 
 
+@dataclass(frozen=True, slots=True)
+class LayerTask:
+    """One operator to be mapped onto one point; equal tasks have equal results.
+
+    Attributes
+    ----------
+    operator : str
+        A library entry with its parameters and format.
+    point : DesignPoint
+        With only the dataflows that the operator has the loops for: points that it cannot tell apart are one.
+    """
+
+    operator: str
+    point: DesignPoint
+    objective: Objective
+
+
+# A failure says why in one sentence.
+LayerResult = LayerOutcome | str
+
+
 def evaluate(
     point: DesignPoint, workloads: Sequence[StudyWorkload], objective: Objective = "energy-delay"
 ) -> PointOutcome:
@@ -29,19 +50,42 @@ def evaluate(
     What a point cannot do, or a workload that no mapping exists for, becomes its ``failure``.
     """
     began = time.perf_counter()
+    results = {task: run_task(task) for task in layer_tasks(point, workloads, objective)}
+    return replace(outcome_of(point, workloads, objective, results), seconds=time.perf_counter() - began)
+
+
+def layer_tasks(point: DesignPoint, workloads: Sequence[StudyWorkload], objective: Objective) -> tuple[LayerTask, ...]:
+    """What must be mapped to evaluate a point, each task once."""
+    operators = (operator for workload in workloads for operator, _ in workload.operators)
+    return tuple(dict.fromkeys(_task(operator, point, objective) for operator in operators))
+
+
+def run_task(task: LayerTask) -> LayerResult:
+    """Map one layer; what it cannot do is the result."""
     try:
-        outcomes = tuple(
-            WorkloadOutcome(
-                workload.name,
-                workload.weight,
-                tuple(_layer(operator, times, point, objective) for operator, times in workload.operators),
-            )
-            for workload in workloads
-        )
+        found = map_layer(_nest(task.operator), task.point, task.objective)
     except BrickworkError as error:
-        failure = "; ".join(str(error).splitlines())
-        return PointOutcome(point, (), None, failure, seconds=time.perf_counter() - began)
-    return PointOutcome(point, outcomes, None, seconds=time.perf_counter() - began)
+        return "; ".join(str(error).splitlines())
+    return layer_outcome(task.operator, 1, found)
+
+
+def outcome_of(
+    point: DesignPoint,
+    workloads: Sequence[StudyWorkload],
+    objective: Objective,
+    results: Mapping[LayerTask, LayerResult],
+) -> PointOutcome:
+    """Put the results of all tasks of a point together; its failure is that of its first layer that failed."""
+    outcomes = []
+    for workload in workloads:
+        layers = []
+        for operator, times in workload.operators:
+            result = results[_task(operator, point, objective)]
+            if isinstance(result, str):
+                return PointOutcome(point, (), None, result)
+            layers.append(replace(result, times=times))
+        outcomes.append(WorkloadOutcome(workload.name, workload.weight, tuple(layers)))
+    return PointOutcome(point, tuple(outcomes), None)
 
 
 def machine_of(point: DesignPoint) -> Machine:
@@ -110,17 +154,15 @@ def layer_outcome(operator: str, times: int, found: Found) -> LayerOutcome:
     )
 
 
-def _layer(operator: str, times: int, point: DesignPoint, objective: Objective) -> LayerOutcome:
+def _task(operator: str, point: DesignPoint, objective: Objective) -> LayerTask:
     written = in_format(operator, point.format)
-    loops = _nest(written).loop_names
-    # Points that differ in dataflows which this layer has no loops for are one to it.
-    fitting = tuple(space for space in point.spaces if set(space) <= set(loops))
-    return replace(_mapped(written, replace(point, spaces=fitting or point.spaces), objective), times=times)
-
-
-@lru_cache(maxsize=1 << 14)
-def _mapped(operator: str, point: DesignPoint, objective: Objective) -> LayerOutcome:
-    return layer_outcome(operator, 1, map_layer(_nest(operator), point, objective))
+    try:
+        loops = set(_nest(written).loop_names)
+    except BrickworkError:
+        # Running the task says why.
+        return LayerTask(written, point, objective)
+    fitting = tuple(space for space in point.spaces if set(space) <= loops)
+    return LayerTask(written, replace(point, spaces=fitting or point.spaces), objective)
 
 
 @lru_cache(maxsize=1 << 12)

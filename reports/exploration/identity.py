@@ -1,4 +1,4 @@
-"""When an outcome may be used again: same point, same workloads, same technology, same model."""
+"""When a result may be used again: same layer, same point, same technology, same model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from dataflow.technology import Technology, TechnologyError, technology_named
-from reports.exploration.design_point import DesignPoint
-from reports.exploration.study import Study
+from reports.exploration.evaluate import LayerTask
 
 _ROOT = Path(__file__).parents[2]
-# Everything that an outcome's numbers come from.
-_MODEL = ("workloads", "dataflow", "hw/estimate", "reports/exploration/evaluate.py", "reports/exploration/workload.py")
+# Everything that a result's numbers come from.
+_MODEL = ("workloads", "dataflow", "reports/exploration/evaluate.py", "reports/exploration/outcome.py")
 
 
 @cache
@@ -27,14 +26,11 @@ def model_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def result_key(study: Study, point: DesignPoint) -> str:
-    """Sixteen hexadecimal digits of all that decides the outcome of a point."""
-    return _digest((_work(study), point.facts, _technology(point.technology)))
-
-
-def _work(study: Study) -> object:
-    workloads = [[w.name, w.weight, [list(each) for each in w.operators]] for w in study.workloads]
-    return [model_version(), study.mapped_for, workloads]
+def result_key(task: LayerTask) -> str:
+    """Sixteen hexadecimal digits of all that decides the result of a task."""
+    content = [model_version(), task.operator, task.objective, task.point.facts, _technology(task.point.technology)]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
@@ -45,8 +41,3 @@ def _technology(name: str) -> str:
     except TechnologyError:
         return ""
     return repr(found)
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -62,6 +62,17 @@ class LayerOutcome:
     energy: EnergyParts
     proven: bool
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The layer as JSON types."""
+        return asdict(self)
+
+    @staticmethod
+    def of_facts(facts: dict[str, Any]) -> LayerOutcome:
+        """Read `facts` back."""
+        tiles = tuple((loop, size) for loop, size in facts["tiles"])
+        return LayerOutcome(**facts | {"tiles": tiles, "energy": EnergyParts(**facts["energy"])})
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadOutcome:
@@ -164,7 +175,7 @@ class PointOutcome:
     def of_facts(facts: dict[str, Any]) -> PointOutcome:
         """Read `facts` back."""
         workloads = tuple(
-            WorkloadOutcome(w["name"], w["weight"], tuple(_layer(layer) for layer in w["layers"]))
+            WorkloadOutcome(w["name"], w["weight"], tuple(LayerOutcome.of_facts(layer) for layer in w["layers"]))
             for w in facts["workloads"]
         )
         area = facts["area"] and Area(
@@ -173,8 +184,3 @@ class PointOutcome:
         checks = tuple(Verification(**each) for each in facts["verifications"])
         point = DesignPoint.of_facts(facts["point"])
         return PointOutcome(point, workloads, area, facts["failure"], checks, facts["seconds"])
-
-
-def _layer(facts: dict[str, Any]) -> LayerOutcome:
-    tiles = tuple((loop, size) for loop, size in facts["tiles"])
-    return LayerOutcome(**facts | {"tiles": tiles, "energy": EnergyParts(**facts["energy"])})

@@ -1,16 +1,15 @@
-"""Outcomes on disk as they come: a run that is killed loses at most the point that it was writing."""
+"""Results on disk as they come: a run that is killed loses at most what it was working on."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
-from reports.exploration.outcome import PointOutcome
 from workloads.errors import BrickworkError
 
 
@@ -21,9 +20,9 @@ class StoreError(BrickworkError):
 class Store:
     """A folder of JSON-lines files, one for each writer; readers merge all of them.
 
-    Each line is a key and an outcome, written at once and synchronised with the disk. Lines are never changed; where
-    two have the same key, the one with more verifications counts, then the one whose text comes first, so that the
-    merged content does not depend on the order of files.
+    Each line is a key and a value, written at once and synchronised with the disk. Lines are never changed; where two
+    have the same key, the one whose text comes first counts, so that the merged content does not depend on the order of
+    files.
 
     Attributes
     ----------
@@ -59,15 +58,15 @@ class Store:
         self._file.close()
         self._file = None
 
-    def add(self, key: str, outcome: PointOutcome) -> None:
-        """Write one outcome and wait until it is on the disk.
+    def add(self, key: str, value: Mapping[str, Any]) -> None:
+        """Write one result and wait until it is on the disk.
 
         Raises
         ------
         StoreError
         """
         assert self._file is not None, "the store is not open"
-        line = json.dumps({"key": key, "outcome": outcome.facts}, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps({"key": key, "value": value}, separators=(",", ":")).encode() + b"\n"
         try:
             # One unbuffered write: a signal between two parts could leave half a line before a later one.
             os.write(self._file.fileno(), line)
@@ -75,7 +74,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error.strerror or error}") from None
 
-    def outcomes(self) -> dict[str, PointOutcome]:
+    def values(self) -> dict[str, dict[str, Any]]:
         """Everything that any writer has finished, by key.
 
         Raises
@@ -83,13 +82,12 @@ class Store:
         StoreError
             A line is neither a result nor the torn last one of its file.
         """
-        chosen: dict[str, tuple[int, str, PointOutcome]] = {}
+        chosen: dict[str, tuple[str, dict[str, Any]]] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
-            for key, text, outcome in _lines(path):
-                rank = (-len(outcome.verifications), text, outcome)
-                if key not in chosen or rank[:2] < chosen[key][:2]:
-                    chosen[key] = rank
-        return {key: outcome for key, (_, _, outcome) in sorted(chosen.items())}
+            for key, text, value in _lines(path):
+                if key not in chosen or text < chosen[key][0]:
+                    chosen[key] = text, value
+        return {key: value for key, (_, value) in sorted(chosen.items())}
 
     def _drop_torn_line(self, file: BinaryIO) -> None:
         size = file.seek(0, os.SEEK_END)
@@ -97,10 +95,10 @@ class Store:
         whole = file.read().rfind(b"\n") + 1
         if whole < size:
             file.truncate(whole)
-            self.notes.append(f"{self.path}: the last line was cut off when a run was killed; its point runs again")
+            self.notes.append(f"{self.path}: the last line was cut off when a run was killed; its layer runs again")
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str, PointOutcome]]:
+def _lines(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -109,6 +107,9 @@ def _lines(path: Path) -> Iterator[tuple[str, str, PointOutcome]]:
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             row = json.loads(line)
-            yield row["key"], line.decode(), PointOutcome.of_facts(row["outcome"])
+            key, value = row["key"], row["value"]
         except (ValueError, KeyError, TypeError):
-            raise StoreError(f"{path}:{number}: this is not an outcome; expected what a run wrote; delete it") from None
+            row = key = value = None
+        if not isinstance(key, str) or not isinstance(value, dict):
+            raise StoreError(f"{path}:{number}: this is not a result; expected what a run wrote; delete the line")
+        yield key, line.decode(), value
