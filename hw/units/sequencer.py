@@ -121,7 +121,8 @@ class Sequencer(wiring.Component):
         # moves[k]: loop k counts up in this step and every loop inside it returns to 0.
         self.moves = [Signal(name=f"moves_{loop}") for loop in loops]
         self.step = Signal()
-        running, draining = Signal(), Signal()
+        running = Signal()
+        draining = Signal()
         gap = Signal(16)
         fused = len(self.netlist.plans) > 1
         left = Signal(range(self.most_drain_cycles + 1))
@@ -166,17 +167,18 @@ class Sequencer(wiring.Component):
 
     def _settled(self, m: Module) -> Value:
         """The start, held back while values of another mode may still be under way in the control's delay lines."""
-        left, waiting = Signal(range(self.most_drain_cycles + 1)), Signal()
+        settling = Signal(range(self.most_drain_cycles + 1))
+        waiting = Signal()
         mode = next(reg for reg in self.registers if reg.name == "mode")
         with m.If(self.cfg_we & (self.cfg_addr == mode.address)):
-            m.d.sync += left.eq(self.most_drain_cycles)
-        with m.Elif(left != 0):
-            m.d.sync += left.eq(left - 1)
-        with m.If(left == 0):
+            m.d.sync += settling.eq(self.most_drain_cycles)
+        with m.Elif(settling != 0):
+            m.d.sync += settling.eq(settling - 1)
+        with m.If(settling == 0):
             m.d.sync += waiting.eq(0)
         with m.Elif(self.start):
             m.d.sync += waiting.eq(1)
-        return (self.start | waiting) & (left == 0)
+        return (self.start | waiting) & (settling == 0)
 
     def _gap_modes(self, level: int) -> tuple[int, ...]:
         """Modes in which idle cycles follow a step of the loop."""
