@@ -99,8 +99,15 @@ class Digit:
     bits: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a programmable delay reads and writes, or the tap of a short one."""
+
+    fifo: str
+
+
 Condition = Step | Zero | Last | AtLeast | Flag | Inside | InRange | GuardHolds | All | NoneOf
-Single = Condition | Address | Digit
+Single = Condition | Address | Digit | Pointer
 
 
 @dataclass(frozen=True, slots=True)

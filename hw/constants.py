@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataflow.architecture import Plan
-from hw.conditions import Address, All, AtLeast, ByMode, Condition, Digit, Last, NoneOf, Single, Value, Zero
+from hw.conditions import Address, All, AtLeast, ByMode, Condition, Digit, Last, NoneOf, Pointer, Single, Value, Zero
 from hw.levels import levels_outside
 
 TRUE = All(())
@@ -37,7 +37,7 @@ def trips(plans: Sequence[Plan], mode: int) -> tuple[int, ...]:
 
 
 def _single(value: Single, most: tuple[int, ...]) -> Single:
-    return value if isinstance(value, Address | Digit) else _condition(value, most)
+    return value if isinstance(value, Address | Digit | Pointer) else _condition(value, most)
 
 
 def _condition(value: Condition, most: tuple[int, ...]) -> Condition:

@@ -325,7 +325,7 @@ def _role(node: Node, arc: Arc) -> str:
 
 def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -> bool:
     """True if an operand that a mode does not bring must be neutral there."""
-    return point in netlist.active(node, mode) and not role.startswith("delayed")
+    return point in netlist.active(node, mode) and not role.startswith(("delayed", "pointer"))
 
 
 def _idle_value(

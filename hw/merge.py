@@ -14,6 +14,7 @@ from hw.latencies import reduce_latency_cycles
 from hw.levels import levels_outside
 from hw.netlist import Arc, Netlist, Node, Region
 from hw.placement import Placement, bank_points, place_banks
+from hw.pointers import steer_delays
 from hw.renaming import common_names
 from workloads.errors import BrickworkError
 from workloads.reduction import SUM
@@ -46,7 +47,7 @@ def merge(netlists: Sequence[Netlist], name: str) -> Merged:
         Names the node that two dataflows would need to be different things.
     """
     if len(netlists) == 1:
-        return Merged(netlists[0], ({},))
+        return Merged(steer_delays(netlists[0]), ({},))
     plans = tuple(plan for netlist in netlists for plan in netlist.plans)
     switches: dict[str, list[Switch]] = defaultdict(list)
     named = [common_names(netlist, switches) for netlist in netlists]
@@ -71,7 +72,7 @@ def merge(netlists: Sequence[Netlist], name: str) -> Merged:
         placed,
     )
     merged = Netlist(name, plans, regions, _keeping_identities([_one_delay(n) for n in launched]))
-    return Merged(merged, tuple(p.memories for p in placements))
+    return Merged(steer_delays(merged), tuple(p.memories for p in placements))
 
 
 def _modal(

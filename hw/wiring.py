@@ -60,8 +60,6 @@ class _Wiring:
             for point, kind in points.items():
                 for name, tap in kind.exports:
                     yield f"  wire {_range(self.netlist.node[name].width_bits)}{unit_name(name, point)}_d{tap};"
-        for name, depth in self.design.fifos.items():
-            yield f"  wire {_range(max(1, (depth - 1).bit_length()))}p_{name};"
         for modes in self.design.structure.mode_sets:
             yield f"  wire {mode_wire(modes)};"
 
@@ -99,7 +97,6 @@ class _Wiring:
         ports = {name: name for name in ("clk", "rst", "cfg_we", "cfg_addr", "cfg_data", "start")}
         ports |= {name: name for name in ("busy", "done", "cycles")}
         ports |= {f"c_{n.name}": f"{n.name}_all" for n in self.netlist.nodes if n.op == "control"}
-        ports |= {f"p_{name}": f"p_{name}" for name in self.design.fifos}
         ports |= {mode_wire(modes): mode_wire(modes) for modes in self.design.structure.mode_sets}
         yield _instance(self.design.module("control"), "control", ports)
 
@@ -146,10 +143,6 @@ class _Wiring:
                 for port, wire in design.structure.wires.get((region, point), {}).items():
                     ports[port] = self._wire(wire)
                 ports |= {mode_wire(modes): mode_wire(modes) for modes in kind.mode_sets}
-                for use in kind.uses:
-                    for operand in use.operands:
-                        if operand.fifo:
-                            ports[f"p_{operand.fifo}"] = f"p_{operand.fifo}"
                 for node, tap in kind.exports:
                     ports[f"{node}_d{tap}"] = f"{unit_name(node, point)}_d{tap}"
                 if unit is not None:

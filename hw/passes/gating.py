@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hw.conditions import Address, All, ByMode, Condition, Digit, NoneOf, Single, Step, Value
+from hw.conditions import Address, All, ByMode, Condition, Digit, NoneOf, Pointer, Single, Step, Value
 from hw.netlist import Arc, Netlist, Node
 from workloads.reduction import SUM
 
@@ -54,7 +54,7 @@ def _or_idle_all(values: object) -> tuple[Value, ...]:
 
 def or_idle(value: Single) -> Condition:
     """A condition that also holds in every cycle without a step."""
-    assert not isinstance(value, Address | Digit)
+    assert not isinstance(value, Address | Digit | Pointer)
     return NoneOf((All((Step(), NoneOf((value,)))),))
 
 

@@ -19,8 +19,8 @@ from workloads.functional_unit import FunctionalUnit
 class PointModule(wiring.Component):
     """One kind as a module.
 
-    Members are the operands that come from outside (``NODE_ROLE``), the taps that leave (``NODE_dN``), the pointers of
-    programmable delays (``p_NAME``) and, where a bank stands here, the host's port to it.
+    Members are the operands that come from outside (``NODE_ROLE``), the taps that leave (``NODE_dN``) and, where a bank
+    stands here, the host's port to it.
     """
 
     def __init__(self, kind: Kind, bank: tuple[str, int, int] | None) -> None:
@@ -31,8 +31,6 @@ class PointModule(wiring.Component):
                 for choice in operand.choices:
                     if choice.port:
                         members[choice.port] = In(choice.width_bits)
-                if operand.fifo:
-                    members[f"p_{operand.fifo}"] = In(max(1, (operand.fifo_depth - 1).bit_length()))
         members |= {mode_wire(modes): In(1) for modes in kind.mode_sets}
         widths = {use.node.name: use.node.width_bits for use in kind.uses}
         for name, registers in kind.exports:
@@ -73,7 +71,8 @@ class PointModule(wiring.Component):
     def _in(self, m: Module, use: Use, operand: Operand) -> Value:
         value = self._chosen(operand)
         if operand.fifo:
-            pointer = getattr(self, f"p_{operand.fifo}")
+            steering = operand.role.replace("delayed", "pointer")
+            pointer = self._chosen(next(o for o in use.operands if o.role == steering))
             value = programmable_delay(
                 m, value, operand.width_bits, operand.fifo_depth, pointer, f"{use.node.name}_{operand.role}"
             )

@@ -22,6 +22,7 @@ from hw.conditions import (
     Inside,
     Last,
     NoneOf,
+    Pointer,
     Single,
     Step,
     Zero,
@@ -51,8 +52,6 @@ class Sequencer(wiring.Component):
         Run control; ``cycles`` counts the busy cycles of the last run.
     c_NAME
         Concatenated values of the control node NAME, one a point of its region.
-    p_NAME
-        Write pointer of the programmable delay NAME, or the tap of a short one.
     in_modes_M_N...
         One of these modes is chosen.
     """
@@ -82,8 +81,6 @@ class Sequencer(wiring.Component):
         }
         for node in self.nodes:
             members[f"c_{node.name}"] = Out(node.width_bits * len(netlist.region[node.region].points))
-        for name, depth in self.fifos.items():
-            members[f"p_{name}"] = Out(max(1, (depth - 1).bit_length()))
         for modes in self.choices:
             members[mode_wire(modes)] = Out(1)
         super().__init__(members)
@@ -240,8 +237,9 @@ class Sequencer(wiring.Component):
         setattr(self, f"address_{name}", address)
 
     def _pointers(self, m: Module) -> None:
+        self.pointer: dict[str, Signal] = {}
         for name, depth in self.fifos.items():
-            pointer = self[f"p_{name}"]
+            pointer = self.pointer[name] = Signal(max(1, (depth - 1).bit_length()), name=f"p_{name}")
             if depth <= MOST_TAPS:
                 m.d.comb += pointer.eq(self.r[name] - 1)
                 continue
@@ -273,6 +271,8 @@ class Sequencer(wiring.Component):
             case Digit(generator, dimension, bits):
                 low = getattr(self, f"low_{generator}_{dimension}")
                 return low[len(low) - bits :]
+            case Pointer(fifo):
+                return self.pointer[fifo]
         return self._bit(m, value)
 
     def _named(self, m: Module, value: Single, built: Value, bits: int) -> Value:
