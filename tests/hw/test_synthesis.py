@@ -89,3 +89,30 @@ def test_library_without_flip_flops(tmp_path):
     assert str(caught.value) == (
         "synthesis of 'pipe': library 'gates' has no flip-flop; expected cells with a group 'ff'"
     )
+
+
+WIDE = """
+module choose(input s, input [255:0] a, input [255:0] b, output [255:0] y);
+  assign y = s ? a : b;
+endmodule
+module wide(input clk, input d, input [255:0] a, input [255:0] b, output reg [255:0] q);
+  reg s;
+  wire [255:0] y;
+  choose one(.s(s), .a(a), .b(b), .y(y));
+  always @(posedge clk) begin s <= d; q <= y; end
+endmodule
+"""
+
+
+def test_inputs_that_a_cell_drives_get_buffers_inside():
+    strong, driven = (synthesize_verilog(WIDE, "wide", {}, input_cell=cell) for cell in (None, "BUFX2"))
+    assert strong.longest_path_ns is not None and driven.longest_path_ns is not None
+    assert driven.longest_path_ns < strong.longest_path_ns / 2
+    assert strong.area_um2 < driven.area_um2 < 1.2 * strong.area_um2
+    assert driven.register_bits == strong.register_bits == 257
+
+
+def test_a_cell_for_inputs_that_the_library_lacks():
+    with pytest.raises(SynthesisError) as caught:
+        synthesize_verilog(WIDE, "wide", {}, input_cell="BUF")
+    assert str(caught.value) == "synthesis of 'wide': library 'osu018_stdcells' has no cell 'BUF' to drive inputs with"
