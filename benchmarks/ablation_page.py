@@ -17,6 +17,9 @@ class Figures(NamedTuple):
     cycles: int
 
 
+# What a cell of the table compares.
+COMPARED = ("area_um2", "pj_per_cycle", "longest_path_ns")
+
 # By architecture and back end.
 Table = Mapping[str, Mapping[str, Figures]]
 
@@ -46,7 +49,9 @@ def _lines(tables: Mapping[int, Table], library: str, tool: str) -> Iterator[str
         "early as it can instead of where registers are fewest. *Plain* has nothing but that: no narrower widths, "
         "chains instead of trees. Registers behind one driver are shared even there, since Yosys merges equal "
         "registers whatever the generator writes; nothing here measures a back end that keeps them apart. A cell is "
-        "area / energy over those of *all*; above 1 the pass helps."
+        "area / energy / longest path over those of *all*; above 1 the pass helps. Without `rewire_broadcasts` one "
+        "register drives all operands of a broadcast; paths are those of wires without buffers, so that they overstate "
+        "what it is worth ([with buffers](broadcasts.md))."
     )
     for size, found in tables.items():
         back_ends = list(next(iter(found.values())))
@@ -59,10 +64,12 @@ def _lines(tables: Mapping[int, Table], library: str, tool: str) -> Iterator[str
         yield f"| --- |{' ---: |' * (4 + len(others))}"
         for name, each in found.items():
             base = each["all"]
-            pairs = [(each[o].area_um2 / base.area_um2, each[o].pj_per_cycle / base.pj_per_cycle) for o in others]
+            cells = (
+                " / ".join(f"{getattr(each[o], what) / getattr(base, what):.2f}" for what in COMPARED) for o in others
+            )
             yield (
                 f"| {name} | {base.area_um2:,.0f} | {base.register_bits:,} | {base.pj_per_cycle:,.0f} | "
-                f"{base.longest_path_ns:.1f} | {' | '.join(f'{area:.2f} / {energy:.2f}' for area, energy in pairs)} |"
+                f"{base.longest_path_ns:.1f} | {' | '.join(cells)} |"
             )
-        means = (f"{ratio(found, o, 'area_um2'):.2f} / {ratio(found, o, 'pj_per_cycle'):.2f}" for o in others)
+        means = (" / ".join(f"{ratio(found, o, what):.2f}" for what in COMPARED) for o in others)
         yield f"| geometric mean | | | | | {' | '.join(means)} |"
