@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.exploration.design_point import DesignPoint
 from reports.exploration.evaluate import LayerResult, LayerTask, layer_tasks, outcome_of
 from reports.exploration.identity import result_key
+from reports.exploration.optimize import optimize
 from reports.exploration.outcome import LayerOutcome, PointOutcome
+from reports.exploration.results import Results
 from reports.exploration.runners import INTERNAL, Runner
 from reports.exploration.store import Store
 from reports.exploration.study import Study
@@ -107,3 +109,24 @@ def _chunks(tasks: Sequence[Sequence[LayerTask]]) -> list[tuple[LayerTask, ...]]
                 groups.setdefault((task.operator, task.point.array), []).append(task)
         chunks += [tuple(g[n : n + _CHUNK]) for g in groups.values() for n in range(0, len(g), _CHUNK)]
     return chunks
+
+
+def explore(study: Study, store: Store, runner: Runner, *, limit: int | None = None, say: Say | None = None) -> Results:
+    """Evaluate a study's baselines and its points, or the first ``limit`` of them.
+
+    Raises
+    ------
+    StoreError, RunnerError
+        What is done stays in the store.
+    """
+    names, bases = [name for name, _ in study.baselines], [point for _, point in study.baselines]
+    if study.strategy.kind == "optuna":
+        others = evaluate_points(study, bases, store, runner, say)
+        most = study.strategy.points if limit is None else min(study.strategy.points, limit)
+        fewer = replace(study, strategy=replace(study.strategy, points=most))
+        outcomes = optimize(fewer, lambda points: evaluate_points(study, points, store, runner, say))
+    else:
+        points = study.points()[:limit]
+        together = evaluate_points(study, (*bases, *points), store, runner, say)
+        others, outcomes = together[: len(bases)], together[len(bases) :]
+    return Results(study, outcomes, tuple(zip(names, others, strict=True)))
