@@ -9,6 +9,7 @@ import typer
 
 from brickwork import console
 from brickwork.arguments import SIMULATORS, FolderOption, JsonOption
+from brickwork.explore_command import explore_
 from brickwork.files import check_writable
 from brickwork.fuse_command import fuse_
 from brickwork.generate_command import generate_
@@ -75,6 +76,7 @@ app.command()(report)
 app.command()(synth)
 app.command("map")(map_)
 app.command("fuse")(fuse_)
+app.command("explore")(explore_)
 
 
 @app.command()
