@@ -1,0 +1,44 @@
+"""The sum of two fp32 numbers."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+from hw.units.float_parts import MANTISSA_BITS, parts_of, rounded, with_specials
+from workloads.formats import FORMATS
+
+FP32 = FORMATS["fp32"]
+# Behind the lowest mantissa bit: two bits that rounding may need, and one for all that lies further right.
+_EXTRA = 3
+
+
+def float_sum(m: Module, a: Value, b: Value, name: str) -> Value:
+    """Code of ``a + b`` in fp32, rounded once to nearest, ties to even.
+
+    Zeros of both signs sum to the positive zero, and so do numbers that cancel. Infinities of both signs give NaN, and
+    so does whatever has a NaN.
+    """
+    a, b = a[: FP32.bits], b[: FP32.bits]
+    swap = Signal(name=f"{name}_swap")
+    m.d.comb += swap.eq(a[:-1] < b[:-1])
+    larger, smaller = Signal(FP32.bits, name=f"{name}_larger"), Signal(FP32.bits, name=f"{name}_smaller")
+    m.d.comb += [larger.eq(Mux(swap, b, a)), smaller.eq(Mux(swap, a, b))]
+    x, y = parts_of(m, larger, FP32, f"{name}_x"), parts_of(m, smaller, FP32, f"{name}_y")
+    bits = MANTISSA_BITS + 1 + _EXTRA
+    distance = Signal(FP32.encoding.exponent_bits if FP32.encoding else 0, name=f"{name}_distance")
+    m.d.comb += distance.eq(x.exponent - y.exponent)
+    aligned, lost = Cat(Const(0, _EXTRA), y.significand), Const(0, 1)
+    for step in reversed(range(len(distance))):
+        further, remainder = Signal(bits, name=f"{name}_aligned{step}"), Signal(name=f"{name}_lost{step}")
+        m.d.comb += further.eq(Mux(distance[step], aligned >> (1 << step), aligned))
+        m.d.comb += remainder.eq(lost | (distance[step] & aligned[: 1 << step].any()))
+        aligned, lost = further, remainder
+    minuend = Cat(Const(0, _EXTRA), x.significand)
+    subtrahend = aligned | lost
+    differ = x.sign ^ y.sign
+    total = Signal(bits + 1, name=f"{name}_total")
+    m.d.comb += total.eq(Mux(differ, minuend - subtrahend, minuend + subtrahend))
+    code = rounded(m, total, x.exponent - _EXTRA, x.least_exponent - _EXTRA, name)
+    sign = Mux(total.any(), x.sign, x.sign & y.sign)
+    nan = x.nan | y.nan | (x.infinite & y.infinite & differ)
+    return with_specials(m, sign, x.infinite | y.infinite, nan, code, f"{name}_value")
