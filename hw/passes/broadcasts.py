@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count, zip_longest
 
@@ -86,6 +86,10 @@ class Pin:
     times: Times
 
 
+# By node that reads, and by point of the node that is read.
+Readers = dict[str, dict[Point, list[Pin]]]
+
+
 def together(pins: Collection[Pin]) -> int:
     """Most operands that can read in the same cycle, whatever the labels of their nodes."""
     if len({pin.node for pin in pins}) > 1:
@@ -143,9 +147,44 @@ def _grown(netlist: Netlist, name: str, loops: Mapping[str, int], limit: int) ->
         }
         for reader, values in found.items()
     }
-    tree = _Tree(name, readers, {producer: len(others) for producer, others in kept.items()})
+    inside = Counter({producer: len(others) for producer, others in kept.items()})
+    direct = frozenset(_direct_modes(readers, inside, netlist.modes, limit))
+    tree = _Tree(name, _in_modes(readers, set(netlist.modes) - direct), inside + _reads(readers, direct), direct)
     tree.grow(limit)
     return tree
+
+
+def _direct_modes(readers: Readers, inside: Counter[Point], modes: Iterable[int], limit: int) -> Iterator[int]:
+    """Modes in which a node is read by so few operands that they read past the relays of the other modes.
+
+    Together with the operands in recurrences they use up to half of the limit, so that a tree is left the other half.
+    """
+    found: set[int] = set()
+    for mode in sorted(modes, key=lambda mode: max(_reads(readers, {mode}).values(), default=0)):
+        if max((inside + _reads(readers, found | {mode})).values(), default=0) <= limit // 2:
+            found.add(mode)
+            yield mode
+
+
+def _reads(readers: Readers, modes: Collection[int]) -> Counter[Point]:
+    """By value: most operands that can read it in the same cycle of some modes."""
+    total: Counter[Point] = Counter()
+    for values in _in_modes(readers, modes).values():
+        for producer, pins in values.items():
+            total[producer] += together(pins)
+    return total
+
+
+def _in_modes(readers: Readers, modes: Collection[int]) -> Readers:
+    """Pins without the modes in which they do not count, and without those that are left with none."""
+
+    def part(pins: Iterable[Pin]) -> Iterator[Pin]:
+        for pin in pins:
+            times = tuple(time if mode in modes else None for mode, time in enumerate(pin.times))
+            if any(time is not None for time in times):
+                yield replace(pin, times=times)
+
+    return {reader: {p: list(part(pins)) for p, pins in values.items()} for reader, values in readers.items()}
 
 
 class _Tree:
@@ -153,10 +192,11 @@ class _Tree:
 
     ``readers`` holds, by node that reads and by value, the pins without a relay in front of them; ``relays`` the times
     of each relay node's points, the node nearest to the source last; ``feeds`` the relay in front of a pin of a value.
+    ``kept`` counts the pins of each value that get none: those in recurrences, and all of the modes ``direct``.
     """
 
-    def __init__(self, name: str, readers: dict[str, dict[Point, list[Pin]]], kept: Mapping[Point, int]) -> None:
-        self.name, self.readers, self.kept = name, readers, kept
+    def __init__(self, name: str, readers: Readers, kept: Counter[Point], direct: frozenset[int]) -> None:
+        self.name, self.readers, self.kept, self.direct = name, readers, kept, direct
         self.relays: dict[str, dict[Point, Times]] = {}
         self.upstream: dict[tuple[str, Point], Point] = {}
         self.feeds: dict[tuple[Point, str, str, Point], tuple[str, Point]] = {}
@@ -179,7 +219,7 @@ class _Tree:
         for values in self.readers.values():
             for producer, pins in values.items():
                 total[producer] += together(pins)
-        return [p for p, pins in total.items() if pins > 1 and pins + self.kept.get(p, 0) > limit]
+        return [p for p, pins in total.items() if pins > 1 and pins + self.kept[p] > limit]
 
     def _joined(self, over: Collection[Point]) -> str:
         """Let one reader stand for all, where too many nodes read a value at one operand each."""
@@ -244,7 +284,7 @@ class _Tree:
 
     def _served(self, reader: str, arc: Arc) -> Iterator[Arc]:
         """An operand, read from the relays in front of it."""
-        if arc.source != self.name:
+        if arc.source != self.name or arc.mode in self.direct:
             yield arc
             return
         groups: dict[str, list[tuple[Point, Point]]] = {}

@@ -248,3 +248,9 @@ def test_planted_fault_is_found(fault: Callable[[Netlist], Netlist], tmp_path: P
     except SimulationError as error:
         found = [str(error)]
     assert any(sign in found[0] for sign in ("differs in", "unknown bits")), found
+
+
+def test_a_mode_without_a_broadcast_reads_past_the_relays() -> None:
+    netlist = design_of(architecture((WINDOW, CHANNELS)), passes=passes_with(fan_out_limit=8)).netlist
+    sources = {(arc.mode, arc.source) for arc in netlist.node["product0"].arcs("a")}
+    assert sources == {(0, "x0_in_relay0"), (1, "x0_in")}
