@@ -20,6 +20,7 @@ BENCHMARKS = (
     "fused_area",
     "ablation",
     "mapper",
+    "exploration",
 )
 
 

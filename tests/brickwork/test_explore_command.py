@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from brickwork.cli import app
 from reports.exploration.outcome import PointOutcome
-from reports.exploration.study_file import load_study
+from reports.exploration.study_file import load_study, parse_study
 
 STUDY = """\
 name: small
@@ -193,3 +194,23 @@ def test_the_studies_that_come_with_brickwork_are_read(path: Path) -> None:
     assert study.question.endswith("?")
     assert study.points()
     assert study.baselines
+
+
+def test_the_study_in_the_description_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "exploration.md").read_text()
+    study = parse_study(text.partition("```yaml\n")[2].partition("```")[0])
+    assert len(study.points()) == 8
+    assert {p.buffer_bytes for p in study.points()} <= {64 << 10, 128 << 10, 256 << 10, 512 << 10}
+    assert [str(c) for c in study.constraints] == ["power_w <= 0.5", "buffer <= 524288B"]
+
+
+def test_the_program_in_the_description_runs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "exploration.md").read_text()
+    program = text.partition("```python\n")[2].partition("```")[0]
+    study = tmp_path / "examples" / "study_dc_ae.yaml"
+    study.parent.mkdir()
+    study.write_text(STUDY.replace("0.08", "1"))
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"4x4, k-n\+ic-oc, int8, 2 KB, 8 GB/s, 1 GHz, 7nm \d\.\d+e-05\n", done.stdout)
