@@ -1,0 +1,6 @@
+"""Area of a generated array from what it consists of, without synthesis."""
+
+from hw.estimate.area import AreaEstimate, calibrated, estimate_area
+from hw.estimate.table import AreaTable, EstimateError
+
+__all__ = ["AreaEstimate", "AreaTable", "EstimateError", "calibrated", "estimate_area"]
