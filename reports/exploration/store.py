@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -34,6 +34,9 @@ class Store:
         self.folder, self.path = folder, folder / f"{writer}.jsonl"
         self.notes: list[str] = []
         self._file: BinaryIO | None = None
+        # Files only grow, so that each line is read once however often a search asks what is known.
+        self._read: dict[Path, tuple[int, int]] = {}
+        self._chosen: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -82,12 +85,16 @@ class Store:
         StoreError
             A line is neither a result nor the torn last one of its file.
         """
-        chosen: dict[str, tuple[str, dict[str, Any]]] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
-            for key, text, value in _lines(path):
-                if key not in chosen or text < chosen[key][0]:
-                    chosen[key] = text, value
-        return {key: value for key, (_, value) in sorted(chosen.items())}
+            offset, lines = self._read.get(path, (0, 0))
+            for number, line in enumerate(_lines(path, offset), lines + 1):
+                key, value = _read(path, number, line)
+                text = line.decode()
+                if key not in self._chosen or text < self._chosen[key][0]:
+                    self._chosen[key] = text, value
+                offset += len(line) + 1
+                self._read[path] = offset, number
+        return {key: value for key, (_, value) in sorted(self._chosen.items())}
 
     def _drop_torn_line(self, file: BinaryIO) -> None:
         size = file.seek(0, os.SEEK_END)
@@ -98,18 +105,22 @@ class Store:
             self.notes.append(f"{self.path}: the last line was cut off when a run was killed; its layer runs again")
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _lines(path: Path, offset: int) -> list[bytes]:
+    """Whole lines from an offset on; what follows the last line break is torn, or being written now."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read().split(b"\n")[:-1]
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from None
-    # What follows the last line break is torn, or being written now.
-    for number, line in enumerate(content.split(b"\n")[:-1], 1):
-        try:
-            row = json.loads(line)
-            key, value = row["key"], row["value"]
-        except (ValueError, KeyError, TypeError):
-            row = key = value = None
-        if not isinstance(key, str) or not isinstance(value, dict):
-            raise StoreError(f"{path}:{number}: this is not a result; expected what a run wrote; delete the line")
-        yield key, line.decode(), value
+
+
+def _read(path: Path, number: int, line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        row = json.loads(line)
+        key, value = row["key"], row["value"]
+    except (ValueError, KeyError, TypeError):
+        key = value = None
+    if not isinstance(key, str) or not isinstance(value, dict):
+        raise StoreError(f"{path}:{number}: this is not a result; expected what a run wrote; delete the line")
+    return key, value

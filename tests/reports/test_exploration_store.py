@@ -76,6 +76,19 @@ def test_the_order_of_writers_does_not_matter(tmp_path_factory, rows, random):
     assert set(written[0]) == {f"key{number}" for number, _ in rows}
 
 
+def test_what_is_added_later_is_read_too(tmp_path):
+    reader = Store(tmp_path)
+    for count in range(4):
+        with Store(tmp_path, f"writer{count % 2}") as store:
+            store.add(f"key{count}", value(count))
+            assert store.values() == reader.values() == {f"key{n}": value(n) for n in range(count + 1)}
+    with (tmp_path / "writer1.jsonl").open("a") as file:
+        file.write("no\n")
+    with pytest.raises(StoreError) as caught:
+        reader.values()
+    assert str(caught.value).startswith(f"{tmp_path / 'writer1.jsonl'}:3: ")
+
+
 def test_two_writers_do_not_share_a_file(tmp_path):
     with Store(tmp_path), pytest.raises(StoreError) as caught:
         Store(tmp_path).__enter__()
