@@ -19,6 +19,7 @@ BENCHMARKS = (
     "gpu_four_bit",
     "fused_area",
     "ablation",
+    "broadcasts",
     "mapper",
     "exploration",
 )
