@@ -8,6 +8,7 @@
 True
 """
 
+from brickwork.from_torch import from_torch
 from brickwork.fusion_steps import fuse, save_fused, simulate_fused
 from brickwork.steps import (
     architecture,
@@ -29,6 +30,7 @@ __all__ = [
     "architecture",
     "bench",
     "dataflow_of",
+    "from_torch",
     "fuse",
     "generate",
     "inputs_for",

@@ -30,8 +30,48 @@ class Layer:
     parameters: int = 0
 
     def nest(self, number_format: str | None = None) -> Nest:
-        """The nest, in one format for all inputs; the library's default when left out."""
-        return load(self.operator + (f",format={number_format}" if number_format else "")).nest
+        """The nest, in one format for all inputs; the operator's own when left out."""
+        if not number_format:
+            return load(self.operator).nest
+        return load(f"{self.operator.partition(',format=')[0]},format={number_format}").nest
+
+
+@dataclass(frozen=True, slots=True)
+class OtherOperator:
+    """An operator without multiply-accumulates: elementwise, a norm, a softmax, pooling, data movement.
+
+    Attributes
+    ----------
+    count : int
+        How often it runs in one pass.
+    elements : int
+        The larger of what each run reads and writes, over all runs.
+    traffic_bytes : int
+        Read and written by all runs, where nothing is fused.
+    """
+
+    operator: str
+    count: int
+    elements: int
+    traffic_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """An operator that the table leaves out.
+
+    Attributes
+    ----------
+    where : tuple of str
+        Modules that use it, each once.
+    multiplies : bool
+        It may have multiply-accumulates, so that totals without it are too small.
+    """
+
+    operator: str
+    count: int
+    where: tuple[str, ...]
+    multiplies: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +88,10 @@ class Network:
         Learned numbers outside the layers: embeddings, normalisations between blocks.
     reference : str
         The paper, and the code whose details it follows.
+    other_operators : tuple of OtherOperator
+        Known for networks read from a program only.
+    unsupported : tuple of Unsupported
+        Operators of a program that are in no layer.
     """
 
     name: str
@@ -55,6 +99,8 @@ class Network:
     layers: tuple[Layer, ...]
     other_parameters: tuple[tuple[str, int], ...]
     reference: str
+    other_operators: tuple[OtherOperator, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
 
     @property
     def parameters(self) -> int:
