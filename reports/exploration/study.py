@@ -112,6 +112,8 @@ class Study:
         """Why a point cannot be chosen: its failure, or the constraints that it does not meet."""
         if outcome.failure is not None:
             return (outcome.failure,)
+        if self.objective == "area" and outcome.area_mm2 is None:
+            return ("area_mm2 is not known, and is the objective",)
         return tuple(why for each in self.constraints if (why := each.broken_by(outcome)))
 
     def ranked(self, outcomes: tuple[PointOutcome, ...]) -> tuple[PointOutcome, ...]:

@@ -121,6 +121,13 @@ def test_the_objective_ranks(objective, order):
     assert study.ranked((TINY, FAST, FRUGAL)) == order
 
 
+def test_without_an_area_nothing_is_best_by_area():
+    study = replace(parse_study(STUDY), objective="area", constraints=())
+    unknown = outcome(2000, 1e9)
+    assert study.ranked((unknown, FAST)) == (FAST,)
+    assert study.broken(unknown) == ("area_mm2 is not known, and is the objective",)
+
+
 def test_the_energy_delay_product_is_in_joule_seconds():
     assert parse_study(STUDY.replace("energy", "edp")).score(FAST) == pytest.approx(1e-6 * 9e-3)
 
