@@ -1,6 +1,7 @@
 """Area of a generated array from what it consists of, without synthesis."""
 
 from hw.estimate.area import AreaEstimate, calibrated, estimate_area
+from hw.estimate.memory import memory_area_um2
 from hw.estimate.table import AreaTable, EstimateError
 
-__all__ = ["AreaEstimate", "AreaTable", "EstimateError", "calibrated", "estimate_area"]
+__all__ = ["AreaEstimate", "AreaTable", "EstimateError", "calibrated", "estimate_area", "memory_area_um2"]

@@ -24,11 +24,11 @@ PRIMITIVES = (
 
 
 class EstimateError(BrickworkError):
-    """A calibration that cannot be read; lists every fault."""
+    """A calibration that cannot be read, or an area that is asked for and not known; lists every fault."""
 
     def __init__(self, table: str, faults: tuple[str, ...]) -> None:
         self.table, self.faults = table, faults
-        super().__init__("\n".join(f"calibration {table!r}: {fault}" for fault in faults))
+        super().__init__("\n".join(f"area estimate {table!r}: {fault}" for fault in faults))
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,10 +159,10 @@ def test_faults_of_a_table(tmp_path: Path, old: str, new: str, says: str):
     path.write_text(TABLE.replace(old, new, 1))
     with pytest.raises(EstimateError) as caught:
         read_table(path)
-    assert str(caught.value) == f"calibration {str(path)!r}: {says}"
+    assert str(caught.value) == f"area estimate {str(path)!r}: {says}"
 
 
 def test_no_table(tmp_path: Path):
     with pytest.raises(EstimateError) as caught:
         read_table(tmp_path / "none.toml")
-    assert str(caught.value) == f"calibration '{tmp_path / 'none.toml'}': cannot be read: No such file or directory"
+    assert str(caught.value) == f"area estimate '{tmp_path / 'none.toml'}': cannot be read: No such file or directory"
