@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from workloads.errors import BrickworkError
+from workloads.formats import FORMATS
 
 _DEVICES = Path(__file__).with_name("compare_gpus.toml")
+# A case without all of these measures something else than one kernel.
+_NEEDED = {"name", "flop", "bytes", "time_us", "energy_j"}
 
 
 class GpuFileError(BrickworkError):
@@ -106,7 +109,7 @@ def read_gpu(path: Path) -> GpuMeasurements:
         return GpuMeasurements(
             gpu=table["gpu"],
             device=next((device for device in known_devices() if device.name == table["gpu"]), None),
-            cases=tuple(_case(row) for row in table["cases"] if "flop" in row and "energy_j" in row),
+            cases=tuple(_case(row) for row in table["cases"] if row.keys() >= _NEEDED),
             date=provenance["date"],
             method=provenance["method"],
             versions=tuple((name, str(version)) for name, version in table["versions"].items()),
@@ -124,11 +127,17 @@ def known_devices() -> tuple[GpuDevice, ...]:
     )
 
 
+def _other_numerics(row: Mapping[str, Any]) -> bool:
+    """True where the peer's name ends with a format that is not the case's."""
+    words = row["peer"].split()
+    return len(words) > 1 and words[-1] in FORMATS and words[-1] not in row["name"].split("-")
+
+
 def _case(row: Mapping[str, Any]) -> GpuCase:
-    """The faster of kernel and peer; sustained where measured, as its energy is."""
+    """The faster of kernel and peer of the same numerics; sustained where measured, as its energy is."""
     ours = row.get("sustained_us", row["time_us"]), row["energy_j"], "Brickwork's Triton kernel"
     found = [ours]
-    if row.get("peer") and "peer_energy_j" in row:
+    if row.get("peer") and "peer_energy_j" in row and not _other_numerics(row):
         found.append((row.get("peer_sustained_us", row["peer_time_us"]), row["peer_energy_j"], row["peer"]))
     time_us, energy_j, kernel = min(found)
     sizes = {key: row[key] for key in ("rows", "outputs", "inputs")} if "rows" in row and "inputs" in row else None

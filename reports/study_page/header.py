@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +18,3 @@ class StudyHeader:
     name: str
     question: str = ""
     baselines: tuple[tuple[str, str], ...] = ()
-
-    @staticmethod
-    def of_facts(facts: Mapping[str, Any] | str) -> StudyHeader:
-        """Read what a results file says of its study, or its bare name."""
-        if isinstance(facts, str):
-            return StudyHeader(facts)
-        baselines = facts.get("baselines") or {}
-        pairs = baselines.items() if isinstance(baselines, Mapping) else baselines
-        return StudyHeader(facts["name"], facts.get("question", ""), tuple((str(n), str(key)) for n, key in pairs))

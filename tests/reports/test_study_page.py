@@ -40,12 +40,14 @@ try {
   place("axis-x").value = "area";
   place("axis-x").dispatchEvent(new Event("change"));
   see("axis changes", place("pareto").textContent.includes("mm"));
-  const rows = () => [...document.querySelectorAll("#layers tr[tabindex]")].map(row => Number(row.cells[4].textContent.replaceAll(",", "")));
+  const lines = () => [...document.querySelectorAll("#layers tr[tabindex]")];
+  const rows = () => lines().map(row => Number(row.cells[4].textContent.replaceAll(",", "")));
   see("sorted down", rows().length === 4 && rows().every((n, i, all) => !i || n <= all[i - 1]));
   [...document.querySelectorAll("#layers th button")].find(b => b.textContent.startsWith("cycles")).click();
   see("sorted up", rows().every((n, i, all) => !i || n >= all[i - 1]));
   document.querySelectorAll("#layers tr[tabindex]")[1].click();
-  see("mapping follows", place("mapping").textContent.includes(chosen.layer.operator) && place("mapping").textContent.includes("brickwork simulate"));
+  const mapping = place("mapping").textContent;
+  see("mapping follows", mapping.includes(chosen.layer.operator) && mapping.includes("brickwork simulate"));
   see("array drawn", place("array").querySelector("svg") !== null);
   see("heat map", document.querySelectorAll(".heat td").length > 0);
   see("no horizontal scroll", document.documentElement.scrollWidth <= innerWidth);
