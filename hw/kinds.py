@@ -6,21 +6,16 @@ Points of a region that look alike share one kind, so that text grows with the n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from dataflow.dataflow import Point
-from hw.netlist import Arc, Netlist, Node
-
-# Nodes with a vector for all points of their region, outside the modules of points.
-COMPOSITE = ("control", "launch", "rotate", "spread")
-
-# What an operand is worth where a mode does not bring it: a link not in use, a sum that begins, a factor left out.
-NEUTRAL = {"load": 1, "bit": 1, "factor": 1}
-
-# Operands of a stationary register or a wire that exclude each other.
-SOURCES = ("port", "hop", "broadcast")
+from hw.alike import alike
+from hw.netlist import Integers, Netlist, Node, Region
+from hw.sources import Chosen, Slot, Source, Way, composite, slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +136,6 @@ class Wire:
 Choices = tuple[tuple[tuple[int, ...], Wire | None], ...]
 
 
-def composite(node: Node) -> bool:
-    """True for nodes that drive one vector for all their points."""
-    return node.op in COMPOSITE
-
-
 @dataclass(frozen=True)
 class Structure:
     """Kinds of all points, and every wire between modules.
@@ -202,177 +192,159 @@ def _letters(n: int) -> str:
     return text
 
 
-Slot = tuple[str, Point, str]
-Source = tuple[str, Point, int] | int
-
-
 def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
     """Sort every operand into local, wired or composite, and group points into kinds."""
-    sources, fifos = _sources(netlist)
-    taps = _taps(netlist, sources)
-    wires: dict[tuple[str, Point], dict[str, Wire]] = defaultdict(dict)
-    inputs: dict[str, dict[tuple[str, Point], Choices]] = defaultdict(dict)
-    exports: dict[tuple[str, Point], dict[tuple[str, int], None]] = defaultdict(dict)
-    operands: dict[tuple[str, Point], dict[str, list[Operand]]] = defaultdict(lambda: defaultdict(list))
+    return _Structure(netlist, fifo_depths).found()
 
-    def wire(source: tuple[str, Point, int]) -> Wire:
-        name, point, registers = source
-        tap = min(registers, taps[name])
-        if not composite(netlist.node[name]):
-            exports[netlist.node[name].region, point][name, tap] = None
-        return Wire(name, point, tap, registers - tap)
 
-    for (name, point, role), chosen in sources.items():
-        node = netlist.node[name]
-        if composite(node):
-            inputs[name][role, point] = tuple(
-                (modes, None if isinstance(s, int) else wire(s)) for s, modes in chosen.items()
-            )
-            continue
-        choices, outside = [], sum(not isinstance(s, int) and not _local(netlist, node, point, s) for s in chosen)
+class _Structure:
+    """Classes of points, while they become kinds and wires."""
+
+    def __init__(self, netlist: Netlist, fifo_depths: dict[str, int]) -> None:
+        self.netlist, self.fifo_depths = netlist, fifo_depths
+        self.slots: dict[str, list[Slot]] = defaultdict(list)
+        for slot in slots(netlist):
+            self.slots[slot.node.name].append(slot)
+        self.taps, self.exported = self._taps()
+
+    def found(self) -> Structure:
+        wires: dict[tuple[str, Point], dict[str, Wire]] = defaultdict(dict)
+        inputs: dict[str, dict[tuple[str, Point], Choices]] = defaultdict(dict)
+        for node in self.netlist.nodes:
+            points = self.netlist.region[node.region].points
+            if composite(node):
+                for slot, number, point in self._turns(node, lambda chosen: bool(chosen)):
+                    inputs[node.name][slot.role, points[point]] = tuple(
+                        (modes, None if isinstance(source, int) else self._wire(slot, source, point))
+                        for source, modes in slot.chosen[number].items()
+                    )
+                continue
+            ports = {
+                (slot.role, number): _ports(slot, chosen)
+                for slot in self.slots[node.name]
+                for number, chosen in enumerate(slot.chosen)
+            }
+            for slot, number, point in self._turns(node, lambda chosen: any(map(_outside, chosen))):
+                mine = wires[node.region, points[point]]
+                for way, port in ports[slot.role, number].items():
+                    mine[port] = self._wire(slot, way, point)
+        kinds = {}
+        for region in self.netlist.regions:
+            members = [n for n in self.netlist.nodes if n.region == region.name and not composite(n)]
+            if members:
+                kinds[region.name] = self._kinds(region, members)
+        return Structure(kinds, dict(wires), dict(inputs))
+
+    def _taps(self) -> tuple[dict[str, int], dict[str, Integers]]:
+        """Registers inside the module of each producer whose value leaves it, those that every sink shares; and where.
+
+        The second holds, by point, 1 where the value leaves.
+        """
+        least: dict[str, int] = {}
+        exported: dict[str, Integers] = {}
+        for slot in (slot for found in self.slots.values() for slot in found):
+            for number, chosen in enumerate(slot.chosen):
+                for way in chosen:
+                    if isinstance(way, int) or way.local:
+                        continue
+                    least[way.source] = min(least.get(way.source, way.registers), way.registers)
+                    source = self.netlist.node[way.source]
+                    if composite(source):
+                        least[way.source] = 0
+                        continue
+                    places = len(self.netlist.region[source.region].points)
+                    leaves = exported.setdefault(way.source, np.zeros(places, np.int64))
+                    leaves[slot.producers[way.row, slot.classes.rows(number)]] = 1
+        return least, exported
+
+    def _turns(self, node: Node, wanted: Callable[[Chosen], bool]) -> Iterator[tuple[Slot, int, int]]:
+        """Operands of a node at its points, each with the number of its class, in the order of the node's arcs."""
+        turns: list[tuple[int, int, int, int]] = []
+        for k, slot in enumerate(self.slots[node.name]):
+            for number, chosen in enumerate(slot.chosen):
+                if wanted(chosen):
+                    rows = slot.classes.rows(number)
+                    turns += (
+                        (turn, k, number, row)
+                        for turn, row in zip(slot.turn[rows].tolist(), rows.tolist(), strict=True)
+                    )
+        for _, k, number, point in sorted(turns):
+            yield self.slots[node.name][k], number, point
+
+    def _wire(self, slot: Slot, way: Way, point: int) -> Wire:
+        region = self.netlist.region[self.netlist.node[way.source].region]
+        tap = self.taps[way.source]
+        return Wire(way.source, region.points[slot.producers[way.row, point]], tap, way.registers - tap)
+
+    def _kinds(self, region: Region, members: Sequence[Node]) -> dict[Point, Kind]:
+        """The kind of each point of a region: operands in their order, and what leaves the module."""
+        columns: list[Integers] = []
+        operands: dict[str, list[tuple[Slot, list[Operand | None]]]] = {}
+        leaving = sorted((n.name, self.taps[n.name]) for n in members if n.name in self.exported)
+        for node in members:
+            found = [(slot, [self._operand(slot, chosen) for chosen in slot.chosen]) for slot in self.slots[node.name]]
+            operands[node.name] = found
+            for slot, alike_operands in found:
+                first = {operand: number for number, operand in reversed([*enumerate(alike_operands)])}
+                columns.append(np.array([first[operand] for operand in alike_operands])[slot.classes.of])
+            if len(found) > 1:
+                last = np.iinfo(np.int64).max
+                columns += list(np.argsort([np.where(slot.turn < 0, last, slot.turn) for slot, _ in found], axis=0))
+        columns += [self.exported[name] for name, _ in leaving]
+        classes = alike(columns, len(region.points))
+        kinds = []
+        for row in classes.first:
+            uses = []
+            for node in members:
+                present = [
+                    (slot.turn[row], operand)
+                    for slot, found in operands[node.name]
+                    if (operand := found[slot.classes.of[row]]) is not None
+                ]
+                if present:
+                    uses.append(Use(node, tuple(operand for _, operand in sorted(present, key=lambda turn: turn[0]))))
+            exports = tuple((name, tap) for name, tap in leaving if self.exported[name][row])
+            kinds.append(Kind(region.name, tuple(uses), exports))
+        return dict(zip(region.points, (kinds[number] for number in classes.of.tolist()), strict=True))
+
+    def _operand(self, slot: Slot, chosen: Chosen) -> Operand | None:
+        """The operand as a module has it; None where it is not there."""
+        if not chosen:
+            return None
+        ports = _ports(slot, chosen)
+        choices = []
         for source, modes in chosen.items():
             if isinstance(source, int):
                 bits = max(1, source.bit_length()) + (source < 0)
                 choices.append(Choice(modes, bits, source < 0, constant=source))
                 continue
-            producer = netlist.node[source[0]]
-            if _local(netlist, node, point, source):
-                choice = Choice(modes, producer.width_bits, producer.signed, local=source[0], registers=source[2])
-            else:
-                port = f"{name}_{role}" if outside == 1 else f"{name}_{role}_{len(choices)}"
-                wires[node.region, point][port] = wire(source)
-                choice = Choice(modes, producer.width_bits, producer.signed, port=port)
-            choices.append(choice)
-        fifo = fifos.get((name, role))
-        operands[node.region, point][name].append(
-            Operand(
-                role,
-                max(c.width_bits for c in choices),
-                any(c.signed for c in choices),
-                tuple(choices),
-                fifo,
-                fifo_depths[fifo] if fifo else 0,
+            producer = self.netlist.node[source.source]
+            bits, signed, port = producer.width_bits, producer.signed, ports.get(source)
+            choices.append(
+                Choice(modes, bits, signed, port=port)
+                if port
+                else Choice(modes, bits, signed, local=source.source, registers=source.registers)
             )
+        return Operand(
+            slot.role,
+            max(c.width_bits for c in choices),
+            any(c.signed for c in choices),
+            tuple(choices),
+            slot.fifo,
+            self.fifo_depths[slot.fifo] if slot.fifo else 0,
         )
-    kinds: dict[str, dict[Point, Kind]] = {}
-    for region in netlist.regions:
-        members = [n for n in netlist.nodes if n.region == region.name and not composite(n)]
-        if not members:
-            continue
-        known: dict[tuple[object, ...], Kind] = {}
-        kinds[region.name] = {}
-        for point in region.points:
-            present = operands[region.name, point]
-            # Of several modes, none may need the node here.
-            uses = tuple((n, tuple(present[n.name])) for n in members if present[n.name])
-            out = tuple(sorted(exports[region.name, point]))
-            look = (tuple((n.name, found) for n, found in uses), out)
-            if look not in known:
-                known[look] = Kind(region.name, tuple(Use(n, found) for n, found in uses), out)
-            kinds[region.name][point] = known[look]
-    return Structure(kinds, dict(wires), dict(inputs))
 
 
-def _sources(netlist: Netlist) -> tuple[dict[Slot, dict[Source, tuple[int, ...]]], dict[tuple[str, str], str]]:
-    """For each operand of each point: its sources, each with the modes that take it; and the programmable delays."""
-    found: dict[Slot, dict[int, Source]] = defaultdict(dict)
-    fifos: dict[tuple[str, str], str] = {}
-    for node, arc in netlist.arcs():
-        role, slack = _role(node, arc), netlist.slack(node, arc)
-        if arc.fifo:
-            fifos[node.name, role] = arc.fifo
-        for consumer, producer, span in netlist.spans(node, arc):
-            found[node.name, consumer, role][arc.mode] = (arc.source, producer, 0 if arc.fifo else span + slack)
-    used = {(node.name, arc.mode) for node, arc in netlist.arcs() if arc.pairs}
-    behind = {
-        (node.name, point): (arc.source, producer)
-        for node, arc in netlist.arcs()
-        if node.op == "relay"
-        for point, producer in arc.pairs
+def _outside(source: Source) -> bool:
+    return isinstance(source, Way) and not source.local
+
+
+def _ports(slot: Slot, chosen: Chosen) -> dict[Way, str]:
+    """The port for each source outside the module."""
+    name = f"{slot.node.name}_{slot.role}"
+    several = sum(map(_outside, chosen)) > 1
+    return {
+        source: f"{name}_{place}" if several else name
+        for place, source in enumerate(chosen)
+        if isinstance(source, Way) and not source.local
     }
-    chosen: dict[Slot, dict[Source, tuple[int, ...]]] = {}
-    for (name, point, role), by_mode in found.items():
-        node = netlist.node[name]
-        groups: dict[Source, list[int]] = {}
-        for mode, source in by_mode.items():
-            groups.setdefault(source, []).append(mode)
-        careless = []
-        for mode in netlist.modes:
-            if mode in by_mode:
-                continue
-            neutral = neutral_value(node, role)
-            # A bank must not be written in a mode that does not use it.
-            matters = role == "enable" or ((name, mode) in used and _matters(netlist, node, point, role, mode))
-            if matters and _idle_value(netlist, behind, groups, mode) != neutral:
-                groups.setdefault(neutral, []).append(mode)
-            else:
-                careless.append(mode)
-        # Where a mode does not care, it takes what most others take; but a functional unit that rests takes none of
-        # several sources, so that nothing in it switches.
-        most = max(groups, key=lambda source: len(groups[source]))
-        for mode in careless:
-            rests = node.op == "source" and len(groups) > 1 and point not in netlist.active(node, mode)
-            groups.setdefault(0 if rests else most, []).append(mode)
-        chosen[name, point, role] = {source: tuple(sorted(modes)) for source, modes in groups.items()}
-    return chosen, fifos
-
-
-def _role(node: Node, arc: Arc) -> str:
-    if arc.role == "bit":
-        return f"bit_{arc.source}"
-    return "main" if node.op == "source" and arc.role in SOURCES else arc.role
-
-
-def _matters(netlist: Netlist, node: Node, point: Point, role: str, mode: int) -> bool:
-    """True if an operand that a mode does not bring must be neutral there."""
-    return point in netlist.active(node, mode) and not role.startswith(("delayed", "pointer"))
-
-
-def _idle_value(
-    netlist: Netlist, behind: Mapping[tuple[str, Point], tuple[str, Point]], groups: Iterable[Source], mode: int
-) -> int | None:
-    """What an operand that other modes take from the control is in a mode in which the control has no use for it.
-
-    ``behind`` says what each relay passes on.
-    """
-    found: int | None = None
-    for source in groups:
-        if isinstance(source, int):
-            continue
-        name, point = source[:2]
-        while (name, point) in behind and point not in netlist.active(netlist.node[name], mode):
-            name, point = behind[name, point]
-        producer = netlist.node[name]
-        if producer.op != "launch" or point in netlist.active(producer, mode):
-            return None
-        idle = producer.parameter("idle")
-        assert isinstance(idle, int)
-        if found not in (None, idle):
-            return None
-        found = idle
-    return found
-
-
-def neutral_value(node: Node, role: str) -> int:
-    """What an operand is worth where a mode does not bring it."""
-    if node.op == "multiply" and role == "b":
-        return NEUTRAL["factor"]
-    if node.op in ("add", "reduce", "select") and role != "start":
-        return node.identity
-    return NEUTRAL.get(role.split("_")[0], 0)
-
-
-def _taps(netlist: Netlist, sources: Mapping[Slot, Mapping[Source, object]]) -> dict[str, int]:
-    """Registers that stand inside the module of each producer whose value leaves it: those that every sink shares."""
-    least: dict[str, int] = {}
-    for (name, point, _), chosen in sources.items():
-        for source in chosen:
-            if isinstance(source, int) or _local(netlist, netlist.node[name], point, source):
-                continue
-            least[source[0]] = min(least.get(source[0], source[2]), source[2])
-    return {name: 0 if composite(netlist.node[name]) else registers for name, registers in least.items()}
-
-
-def _local(netlist: Netlist, node: Node, point: Point, source: tuple[str, Point, int]) -> bool:
-    producer = netlist.node[source[0]]
-    return node.region == producer.region and point == source[1] and not composite(producer) and not composite(node)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from dataflow.banking import Switch
 from dataflow.dataflow import Point
 from hw.conditions import All, ByMode, Single, aligned
-from hw.kinds import neutral_value
 from hw.latencies import reduce_latency_cycles
 from hw.levels import levels_outside
 from hw.netlist import Arc, Netlist, Node, Region
 from hw.placement import Placement, bank_points, place_banks
 from hw.pointers import steer_delays
 from hw.renaming import common_names
+from hw.sources import neutral_value
 from workloads.errors import BrickworkError
 from workloads.reduction import SUM
 

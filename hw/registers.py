@@ -105,7 +105,7 @@ def fifo_depths(netlist: Netlist) -> dict[str, int]:
     depths: dict[str, int] = {}
     for node, arc in netlist.arcs():
         if arc.fifo:
-            span = max(span for _, _, span in netlist.spans(node, arc))
+            span = int(netlist.links(node, arc).span_cycles.max())
             depths[arc.fifo] = max(depths.get(arc.fifo, 0), span + netlist.slack(node, arc))
     return depths
 

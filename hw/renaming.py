@@ -40,7 +40,6 @@ def common_names(netlist: Netlist, switches: dict[str, list[Switch]]) -> Netlist
             )
             for node in netlist.nodes
         ),
-        _reaches={},
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataflow.dataflow import Point
 from hw.design import Design, unit_name
 from hw.host import HOST_ADDRESS_BITS
-from hw.kinds import Wire, composite
+from hw.kinds import Wire
 from hw.netlist import Node
+from hw.sources import composite
 from hw.units.sequencer import mode_wire
 
 Tap = tuple[str, Point, int]

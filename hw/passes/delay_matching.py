@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
+import numpy as np
 import pulp
 
 from dataflow.dataflow import Point
-from hw.netlist import Netlist, Node
+from hw.alike import alike
+from hw.netlist import IDLE, Integers, Netlist, Node
 from workloads.errors import BrickworkError
 
 
@@ -105,54 +107,62 @@ def labelled(node: str, mode: int) -> str:
 def delay_problem(netlist: Netlist) -> DelayProblem:
     """State delay matching of a folded netlist; all points of a region share their nodes' labels."""
     precedences: dict[tuple[str, str], int] = {}
-    needs: dict[str, dict[Point, dict[tuple[str, str], int]]] = defaultdict(lambda: defaultdict(dict))
-    ways: dict[tuple[str, str, str], dict[tuple[Point, Point], dict[tuple[str, str], int]]] = {}
+    drivers: dict[str, list[Way]] = defaultdict(list)
+    operands: dict[tuple[str, str, str], list[Way]] = defaultdict(list)
     present = {labelled(n.name, mode): n for mode in netlist.modes for n in netlist.nodes if n.op == "control"}
     for node, arc in netlist.arcs():
-        source = netlist.node[arc.source]
-        reach = netlist.reach(node, arc)
-        if reach.least is None:
+        if not arc.pairs:
             continue
+        source, links = netlist.node[arc.source], netlist.links(node, arc)
         key = labelled(arc.source, arc.mode), labelled(node.name, arc.mode)
         present |= {key[0]: source, key[1]: node}
-        needed = int(bool(arc.fifo)) - (reach.least - source.latency_cycles)
+        assert links.least_cycles is not None
+        needed = int(bool(arc.fifo)) - (links.least_cycles - source.latency_cycles)
         precedences[key] = max(precedences.get(key, needed), needed)
-        if arc.fifo:
-            continue
-        for producer, span in reach.furthest.items():
-            constant = span - source.latency_cycles
-            wanted = needs[arc.source][producer]
-            wanted[key] = max(constant, wanted.get(key, constant))
-        if len(netlist.plans) > 1:
-            shared = ways.setdefault((arc.source, node.name, arc.role), defaultdict(dict))
-            for consumer, producer, span in netlist.spans(node, arc):
-                shared[consumer, producer][key] = span - source.latency_cycles
-    chains = []
-    for name, points in needs.items():
-        groups: dict[tuple[tuple[str, str, int], ...], int] = defaultdict(int)
-        for wanted in points.values():
-            groups[tuple((u, v, constant) for (u, v), constant in wanted.items())] += 1
-        width = netlist.node[name].width_bits
-        chains += [SharedRegisters(width, count, sinks) for sinks, count in groups.items()]
+        if not arc.fifo:
+            way = (key, links.producers, links.span_cycles - source.latency_cycles)
+            drivers[arc.source].append(way)
+            both = links.consumers * len(netlist.region[source.region].points) + links.producers
+            operands[arc.source, node.name, arc.role].append((key, both, way[2]))
     return DelayProblem(
         tuple(present),
         frozenset(name for name, node in present.items() if node.op == "control"),
         tuple(Precedence(u, v, cycles) for (u, v), cycles in precedences.items()),
-        tuple(chains),
-        tuple(_taps(netlist, ways)),
+        tuple(
+            SharedRegisters(netlist.node[name].width_bits, count, sinks)
+            for name, ways in drivers.items()
+            for sinks, count in _alike(ways)
+        ),
+        tuple(
+            SharedTap(netlist.node[source].width_bits, count, ways)
+            for (source, _, _), found in operands.items()
+            if len({key for key, _, _ in found}) > 1
+            for ways, count in _alike(found)
+            if len(ways) > 1
+        ),
     )
 
 
-def _taps(
-    netlist: Netlist, ways: Mapping[tuple[str, str, str], Mapping[tuple[Point, Point], Mapping[tuple[str, str], int]]]
-) -> Iterator[SharedTap]:
-    for (source, _, _), pairs in ways.items():
-        groups: dict[tuple[tuple[str, str, int], ...], int] = defaultdict(int)
-        for found in pairs.values():
-            if len(found) > 1:
-                groups[tuple((u, v, constant) for (u, v), constant in found.items())] += 1
-        for way, count in groups.items():
-            yield SharedTap(netlist.node[source].width_bits, count, way)
+# Labels of source and sink; then, one a pair, what the pair belongs to and the constant of ``SharedRegisters``.
+Way = tuple[tuple[str, str], Integers, Integers]
+
+
+def _alike(ways: Sequence[Way]) -> Iterator[tuple[tuple[tuple[str, str, int], ...], int]]:
+    """The largest constants that each owner of ways has, with how many owners have the same."""
+    owners = np.concatenate([owner for _, owner, _ in ways])
+    _, first, place = np.unique(owners, return_index=True, return_inverse=True)
+    constants: dict[tuple[str, str], Integers] = {}
+    begin = 0
+    for key, owner, constant in ways:
+        most = constants.setdefault(key, np.full(len(first), IDLE))
+        np.maximum.at(most, place[begin : begin + len(owner)], constant)
+        begin += len(owner)
+    order = np.argsort(first)
+    columns = [most[order] for most in constants.values()]
+    classes = alike(columns, len(order))
+    for row, count in zip(classes.first, classes.counts, strict=True):
+        found = ((key, int(column[row])) for key, column in zip(constants, columns, strict=True))
+        yield tuple((u, v, constant) for (u, v), constant in found if constant != IDLE), count
 
 
 # A two-input multiplexer in register bits, as areas of common cell libraries have it.

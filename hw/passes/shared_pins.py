@@ -210,7 +210,6 @@ def _with_moves(netlist: Netlist, names: frozenset[str], moves: Moves, home: Seq
         netlist,
         regions=tuple(region(r) if r.name in names else r for r in netlist.regions),
         nodes=tuple(replace(n, args=tuple(arc(a, n) for a in n.args)) for n in netlist.nodes),
-        _reaches={},
     )
 
 
