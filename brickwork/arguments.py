@@ -20,6 +20,10 @@ SimulatorOption = Annotated[str, typer.Option(help="verilator or icarus")]
 InputsOption = Annotated[Path | None, typer.Option(help=".npz with the input tensors by name")]
 SeedOption = Annotated[int, typer.Option(help="seed of the random inputs")]
 FolderOption = Annotated[Path, typer.Option("--output", "-o", help="folder for the results")]
+InputShapeOption = Annotated[
+    list[str] | None, typer.Option("--input", help="shape of a torch model's input, as 1x3x224x224; one an input")
+]
+InputDtypeOption = Annotated[str, typer.Option("--input-dtype", help="torch's type of these inputs")]
 
 HERE = Path("brickwork-out")
 SIMULATORS = ("verilator", "icarus")

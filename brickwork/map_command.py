@@ -12,7 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from brickwork import console
-from brickwork.arguments import DataflowOption, JsonOption, OrderOption, SkewOption, SpaceOption
+from brickwork.arguments import (
+    DataflowOption,
+    InputDtypeOption,
+    InputShapeOption,
+    JsonOption,
+    OrderOption,
+    SkewOption,
+    SpaceOption,
+)
+from brickwork.models import is_network, network_of
 from brickwork.options import chosen_dataflow
 from brickwork.steps import ChoiceError, architecture, check_banks, checked_dataflow, load
 from dataflow import Dataflow, Timing
@@ -22,7 +31,7 @@ from dataflow.mapping.space import all_cuts, even_cuts
 from dataflow.technology import technology_named
 from hw.accelerator import design_of
 from workloads.library import entry_names
-from workloads.networks import network_named, network_names
+from workloads.networks import network_names
 from workloads.spec import Spec
 from workloads.yaml_reader import did_you_mean
 
@@ -31,7 +40,10 @@ _UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20}
 
 def map_(
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC|NETWORK", help="a library name, a spec file, or a network such as resnet50")
+        str,
+        typer.Argument(
+            metavar="SPEC|NETWORK", help="a library name, a spec file, a network such as resnet50, or model.py:build"
+        ),
     ],
     array: Annotated[
         str | None, typer.Option(help="functional units, as 16x16; every dataflow of this shape is tried")
@@ -65,6 +77,8 @@ def map_(
         bool, typer.Option("--exact-timing", help="take pipeline distances from the array of the best dataflow")
     ] = False,
     every_tile: Annotated[bool, typer.Option("--every-tile", help="prove it over every tile size; slower")] = False,
+    inputs: InputShapeOption = None,
+    input_dtype: InputDtypeOption = "float32",
     json_: JsonOption = False,
 ) -> None:
     """The best mapping: tile sizes, loop order, dataflow and buffering, proven to be the best.
@@ -91,13 +105,13 @@ def map_(
             bank_bytes=None if bank is None else _bytes("--bank", bank),
         )
         spaces = tuple(tuple(loop.strip() for loop in text.split(",")) for text in axes or ())
-        if spec.partition(":")[0] in network_names():
+        if is_network(spec):
             for option, value in (("--dataflow", dataflow), ("--space", space), ("--skew", skew), ("--order", order)):
                 if value is not None:
                     raise ChoiceError(f"{option} is about one nest; for a network give --array and --axes")
             with console.progress("map") as say:
                 mapped = map_network(
-                    network_named(spec),
+                    network_of(spec, tuple(inputs or ()), input_dtype=input_dtype),
                     machine,
                     _shape(array or "16x16"),
                     objective=chosen,
