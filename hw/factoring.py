@@ -18,7 +18,8 @@ def deferred_factors(plan: Plan) -> dict[int, int]:
     multiplication in place of many. The first factor that no tree shares, or else the first of all, stays inside.
     """
     nest = plan.nest
-    if nest.unit != PRODUCT or nest.reduction != SUM:
+    # A rounded product does not distribute over a rounded sum.
+    if nest.unit != PRODUCT or nest.reduction != SUM or nest.floating:
         return {}
     trees = list(takewhile(lambda stage: stage.tree, plan.drain.stages))
     found: dict[int, int] = {}

@@ -139,7 +139,9 @@ class Layout:
             weights = np.array([*(1 << n for n in range(top)), -(1 << top)], np.int64)
             words = bits.reshape(self.rows, self.memories, self.word_bits).astype(np.int64) @ weights
         if tensor[slices].size:
-            found = words[row, memory].astype(tensor.dtype)
+            codes = words[row, memory]
+            encoding = self.format.encoding
+            found = (codes if encoding is None else encoding.decode(codes)).astype(tensor.dtype)
             if not self.banks.switched:
                 reached = np.zeros(self.memories, np.bool_)
                 banks = [self.banks.flat(self.banks.port_bank(offset)) for _, offset in self.banks.ports]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from dataflow.architecture import Plan
 from dataflow.dataflow import Point
@@ -27,14 +29,10 @@ from hw.latencies import reduce_latency_cycles
 from hw.netlist import Arc, Netlist, Pairs
 from hw.passes.widths import bits_of
 from hw.ports import PortBuilder
-from workloads.errors import BrickworkError
+from hw.supported_formats import UnsupportedError, unsupported_formats
 from workloads.formats import FORMATS
 from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access, Tensor
-
-
-class UnsupportedError(BrickworkError):
-    """A nest that the hardware generator has no functional unit for."""
 
 
 def lower(plan: Plan, name: str, *, factors: int = 0, gate: bool = False) -> tuple[Netlist, tuple[Generator, ...]]:
@@ -52,15 +50,7 @@ def lower(plan: Plan, name: str, *, factors: int = 0, gate: bool = False) -> tup
     UnsupportedError
         A tensor's format has no functional unit; lists every such tensor.
     """
-    output = plan.nest.output.tensor
-    faults = [
-        f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
-        + ("int4, int8, int16, int32 and int64 outputs" if tensor.name == output else ", ".join(_inputs()))
-        + " only"
-        for tensor in plan.nest.tensors
-        if not (tensor.format.integer or (tensor.name != output and tensor.format.fraction_bits is not None))
-    ]
-    if faults:
+    if faults := tuple(unsupported_formats(plan.nest)):
         raise UnsupportedError("\n".join(faults))
     return _Lowering(plan, factors, gate).netlist(name)
 
@@ -170,6 +160,8 @@ class _Lowering(PortBuilder):
         units, unit = self.dataflow.units, self.nest.unit
         feeds = {feed.slot: feed for feed in self.plan.feeds if feed.slot not in self.deferred}
         names = {slot: self.number(feed, "fu", units) for slot, feed in feeds.items()}
+        if self.nest.floating:
+            return self.float_product(names)
         last = max(self.factors if unit == PRODUCT else 0, 1 + max(names))
         first = min(names)
         steps = [[k] for k in range(first + 1, last)] if unit.folds else [list(range(1, last))]
@@ -197,11 +189,28 @@ class _Lowering(PortBuilder):
             )
         return value
 
+    def float_product(self, names: Mapping[int, str]) -> str:
+        """The factors from left to right, then the coefficient, each product rounded to fp32."""
+        units, fp32 = self.dataflow.units, FORMATS["fp32"]
+        value = names[0]
+        held = self.nest.tensor(self.nest.inputs[0].tensor).format
+        for slot in range(1, len(names)):
+            other = self.nest.tensor(self.nest.inputs[slot].tensor).format
+            args = (self.local(value, "a", units), self.local(names[slot], "b", units))
+            value = self.add(f"product{slot - 1}", "fu", "float_multiply", args, fp32.bits, formats=(held, other))
+            held = fp32
+        if self.nest.coefficient != 1 or held != fp32:
+            code = int(fp32.codes(np.array([self.nest.coefficient], np.float32))[0])
+            args_of_one = (self.local(value, "a", units),)
+            formats = (held, fp32)
+            value = self.add("scaled", "fu", "float_multiply", args_of_one, fp32.bits, formats=formats, constant=code)
+        return value
+
     def number(self, feed: Feed, region: str, points: Sequence[Point]) -> str:
         """The operand as an integer: as it is, or decoded from its code."""
         source = f"{feed.operand}_in"
         held = self.nest.tensor(feed.access.tensor).format
-        if held.encoding is None:
+        if held.encoding is None or self.nest.floating:
             return source
         name = f"{feed.operand}_{held}" + ("" if region == "fu" else f"_{region}")
         width = bits_of((-held.most_steps, held.most_steps))
@@ -210,7 +219,10 @@ class _Lowering(PortBuilder):
     def gated(self, value: str) -> str:
         """The reduction's identity where a guard fails, or outside the nest where no operand is masked for it."""
         units = self.dataflow.units
-        bits = self.inside_bits(self.plan.gated, units)
+        guarded = self.plan.drain.guarded
+        outside = tuple(loop for loop, _ in self.dataflow.space if loop not in guarded)
+        # A zero factor does not make any floating-point product zero.
+        bits = self.inside_bits(outside if self.nest.floating else self.plan.gated, units)
         for g, guard in enumerate(self.nest.guards):
             loops = tuple(loop for loop in guard.loops if loop in self.axis)
             keys = {unit: tuple(unit[self.axis[loop]] for loop in loops) for unit in units}
@@ -251,9 +263,11 @@ class _Lowering(PortBuilder):
                     "reduce",
                     args,
                     self.output_bits,
-                    latency=reduce_latency_cycles(most, balanced=False),
-                    balanced=False,
+                    latency=reduce_latency_cycles(most, balanced=self.nest.floating),
+                    # The order of a floating-point sum is part of its meaning, so no pass may change it.
+                    balanced=self.nest.floating,
                     by=self.nest.reduction,
+                    floating=self.nest.floating,
                 )
                 value = self.multiplied(value, k, region, stage.ends)
                 continue
@@ -269,6 +283,7 @@ class _Lowering(PortBuilder):
                 (self.local(value, "a", stage.points), Arc(f"sum{k}", "b", links)),
                 self.output_bits,
                 by=self.nest.reduction,
+                floating=self.nest.floating,
             )
         return value
 
@@ -294,14 +309,15 @@ class _Lowering(PortBuilder):
             select.append(Arc(f"{name}_sum", "again", tuple((p, p) for p in points), 1))
             self.add(f"{name}_partial", region, "select", select, bits, by=self.nest.reduction)
             back = f"{name}_partial"
-        if back:
+        if back or self.nest.floating:
             value = self.add(
                 f"{name}_sum",
                 region,
                 "add",
-                (self.local(value, "a", points), self.local(back, "b", points)),
+                (self.local(value, "a", points), *([self.local(back, "b", points)] if back else [])),
                 bits,
                 by=self.nest.reduction,
+                floating=self.nest.floating,
             )
         self.write(gen, value, All((Step(), *(Last(k) for k in held))), points)
 
@@ -370,10 +386,6 @@ class _Lowering(PortBuilder):
             (self.local(data, "data", grid), self.local(spread, "address", grid), self.local(commit, "enable", grid)),
             bits,
         )
-
-
-def _inputs() -> tuple[str, ...]:
-    return tuple(name for name, held in FORMATS.items() if held.integer or held.fraction_bits is not None)
 
 
 def _ranged(access: Access, tensor: Tensor, plan: Plan) -> tuple[int, ...]:

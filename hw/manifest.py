@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataflow.ordered_sum import sum_order
 from hw.design import Design
 from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
 from workloads.text import body_text
@@ -79,6 +80,7 @@ def _mode(design: Design, mode: int) -> Manifest:
             "tile": dict(dataflow.tile),
         },
         "limits": plan.extents,
+        **({"sum_order": sum_order(plan)} if nest.floating else {}),
         "timing": {
             "write_cycles": timing.write_cycles,
             "hazard_cycles": timing.hazard_cycles,

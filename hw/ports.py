@@ -113,7 +113,9 @@ class PortBuilder(Builder):
 
     def masked(self, gen: Generator, feed: Feed, value: str, width: int, ports: Sequence[Point]) -> str:
         """0 where the element lies outside a padded tensor or the iteration outside the nest."""
-        bits = self.range_bits(gen, ports) + self.inside_bits(feed.masked, ports)
+        bits = self.range_bits(gen, ports)
+        # Zero times what lies behind a tensor's end in a bank may be NaN.
+        bits += self.inside_bits(() if self.nest.floating else feed.masked, ports)
         if not bits:
             return value
         region = self.nodes[value].region

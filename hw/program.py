@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dataflow.architecture import Plan
 from dataflow.cycles import Cycles, count_cycles, run_weights
+from dataflow.ordered_sum import run_ordered
 from dataflow.reuse import dot
 from hw.design import Design
 from hw.generators import generator_registers
@@ -20,6 +21,7 @@ from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
 from hw.registers import Register, axis_names, guarded_tiles
 from workloads.errors import BrickworkError
+from workloads.interpreter import run
 from workloads.nest import Nest
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
@@ -117,6 +119,22 @@ def runs(accelerator: HasDesign, nest: Nest, dataflow: str | None = None) -> tup
         extents = {loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()}
         done.append(_run(design, mode, nest, origin, extents))
     return tuple(done)
+
+
+def meaning(
+    accelerator: HasDesign, nest: Nest, inputs: Mapping[str, npt.ArrayLike], dataflow: str | None = None
+) -> npt.NDArray[np.generic]:
+    """What a design has to compute: the nest's own meaning, or in floating point that of the order of its sums.
+
+    Raises
+    ------
+    ProgramError
+    InputError
+    """
+    if not nest.floating:
+        return run(nest, inputs)
+    design = accelerator.design
+    return run_ordered(design.netlist.plans[_mode(design, nest, dataflow)], nest, inputs)
 
 
 def _mode(design: Design, nest: Nest, dataflow: str | None) -> int:

@@ -154,6 +154,11 @@ class Nest:
         return self.unit == PRODUCT and self.reduction == SUM
 
     @property
+    def floating(self) -> bool:
+        """True if the output is floating point."""
+        return not self.tensor(self.output.tensor).format.integer
+
+    @property
     def fraction_bits(self) -> int | None:
         """Terms are integers times ``2**-fraction_bits``, summed exactly; None where sums round on the way."""
         formats = [self.tensor(access.tensor).format for access in self.inputs]

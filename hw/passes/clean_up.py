@@ -15,7 +15,7 @@ from hw.netlist import Arc, Netlist, Node, Region
 ROOTS = ("write",)
 
 # Nodes of which equal ones may be one: they hold nothing and differ in nothing but what they say.
-PURE = ("mask", "all", "lane", "multiply", "compute")
+PURE = ("mask", "all", "lane", "multiply", "float_multiply", "compute")
 
 
 def clean_up(netlist: Netlist) -> Netlist:
@@ -205,6 +205,9 @@ def _without_relays(netlist: Netlist) -> Netlist:
 
 
 def _passes_on(netlist: Netlist, node: Node) -> bool:
+    # A floating-point sum turns -0 into +0 even where nothing comes to it.
+    if node.op == "add" and node.floating:
+        return False
     only = {"mask": "value", "reduce": "term0", "add": "a", "multiply": "a"}.get(node.op)
     sources = [netlist.node[arc.source] for arc in node.args]
     return (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from math import prod
 
-import numpy as np
-
-from hw.netlist import Arc, Integers, Links, Netlist, Node, PassStatistics
+from hw.netlist import Netlist, Node, PassStatistics
 from hw.passes.delay_matching import delay_problem, earliest, labelled, with_labels
 from hw.passes.fan_out import largest_fan_out
+from hw.units.float_multiply import float_formats, significand_bits
 
 
 def measure(netlist: Netlist, name: str) -> PassStatistics:
@@ -24,7 +24,7 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
     registers = problem.register_bits(label)
     for node in netlist.nodes:
         count = len(netlist.region[node.region].points)
-        operands, choices = _operands(netlist, node)
+        operands, choices = _operands(node)
         registers += _own_registers(matched, node, count, operands)
         muxes += choices * node.width_bits
         if node.op == "reduce" or node.op == "add":
@@ -32,6 +32,8 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
         elif node.op == "multiply":
             widths = [netlist.node[source].width_bits for source in dict.fromkeys(a.source for a in node.args)]
             multipliers += count * widths[0] * (widths[1] if len(widths) > 1 else 1)
+        elif node.op == "float_multiply":
+            multipliers += count * prod(significand_bits(held) for held in float_formats(node))
         elif node.op == "compute":
             adders += count * node.width_bits
         elif node.op == "select":
@@ -50,43 +52,20 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
     )
 
 
-def _operands(netlist: Netlist, node: Node) -> tuple[Counter[str], int]:
+def _operands(node: Node) -> tuple[Counter[str], int]:
     """How many points have each operand, and how many further sources the modes choose from."""
-    by_role: dict[str, list[Arc]] = defaultdict(list)
+    found: dict[tuple[str, tuple[int, ...]], set[object]] = defaultdict(set)
     for arc in node.args:
-        by_role[arc.role].append(arc)
+        for consumer, producer in arc.pairs:
+            found[arc.role, consumer].add((arc.source, producer))
     modes = len({arc.mode for arc in node.args})
-    operands: Counter[str] = Counter()
-    choices = 0
-    for role, arcs in by_role.items():
-        links = [netlist.links(node, arc) for arc in arcs]
-        operands[role] = _distinct(*(found.consumers for found in links))
-        if modes > 1:
-            choices += sum(
-                _distinct(
-                    *(
-                        _pairs(netlist, node, found)
-                        for arc, found in zip(arcs, links, strict=True)
-                        if arc.source == source
-                    )
-                )
-                for source in {arc.source for arc in arcs}
-            )
-            choices -= operands[role]
-    return operands, choices
-
-
-def _pairs(netlist: Netlist, node: Node, links: Links) -> Integers:
-    return links.producers * len(netlist.region[node.region].points) + links.consumers
-
-
-def _distinct(*values: Integers) -> int:
-    return len(np.unique(np.concatenate(values)))
+    choices = sum(len(sources) - 1 for sources in found.values()) if modes > 1 else 0
+    return Counter(role for role, _ in found), choices
 
 
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
     """Registers inside primitives: pipeline stages, stationary registers, programmable delays."""
-    if node.op in ("multiply", "compute", "add", "rotate", "relay"):
+    if node.op in ("multiply", "float_multiply", "compute", "add", "rotate", "relay"):
         return count * node.width_bits
     if node.op == "reduce":
         # Every level of a tree, or place of a chain, holds what is still to be added.
@@ -97,12 +76,11 @@ def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[s
             total += terms
         return count * total * node.width_bits
     if node.op == "source":
-        programmable: dict[str, Integers] = {}
+        programmable: dict[tuple[str, tuple[int, ...]], int] = defaultdict(int)
         for arc in node.args:
             if arc.fifo:
-                links = netlist.links(node, arc)
-                depth = programmable.setdefault(arc.fifo, np.zeros(count, np.int64))
-                longest = links.span_cycles.max() + netlist.slack(node, arc)
-                depth[links.consumers] = np.maximum(depth[links.consumers], longest)
-        return (operands["load"] + sum(int(depth.sum()) for depth in programmable.values())) * node.width_bits
+                span = max(span for _, _, span in netlist.spans(node, arc)) + netlist.slack(node, arc)
+                for consumer, _ in arc.pairs:
+                    programmable[arc.fifo, consumer] = max(programmable[arc.fifo, consumer], span)
+        return (operands["load"] + sum(programmable.values())) * node.width_bits
     return 0

@@ -23,9 +23,12 @@ def infer_widths(netlist: Netlist) -> Netlist:
     can hold. A maximum or minimum needs its identity at the output's own width only where an element may be left
     without a term; elsewhere the extreme of any node's width does.
     """
+    plan = netlist.plan
+    # A code is as wide as its format.
+    if plan.nest.floating:
+        return netlist
     ranges: dict[str, Range] = {}
     widths: dict[str, int] = {}
-    plan = netlist.plan
     most = max(
         (n.width_bits for n in netlist.nodes if n.op == "write"),
         default=1,

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value
 
+from hw.netlist import Node
 from hw.units.float_parts import parts_of, rounded, with_specials
 from workloads.formats import Format
+
+
+def float_formats(node: Node) -> tuple[Format, Format]:
+    """Formats of the factors of a ``float_multiply`` node."""
+    formats = node.parameter("formats")
+    assert isinstance(formats, tuple)
+    a, b = formats
+    return a, b
+
+
+def significand_bits(held: Format) -> int:
+    """Bits of a format's significand, the hidden one included."""
+    return held.bits if held.encoding is None else held.encoding.mantissa_bits + 1
 
 
 def float_product(m: Module, a: Value, b: Value, formats: tuple[Format, Format], name: str) -> Value:

@@ -11,6 +11,8 @@ from hw.netlist import Node
 from hw.units.arithmetic import Wires
 from hw.units.decode import decoded
 from hw.units.delay import delay_taps, programmable_delay
+from hw.units.float_add import float_sum
+from hw.units.float_multiply import float_formats, float_product
 from hw.units.sequencer import mode_wire
 from workloads.formats import Format
 from workloads.functional_unit import FunctionalUnit
@@ -119,12 +121,18 @@ class PointModule(wiring.Component):
                 constant = dict(node.parameters).get("constant")
                 other = ins.get("b", 1) if constant is None else int(str(constant))
                 m.d.sync += out.eq(ins["a"] * other)
+            case "float_multiply":
+                other = ins.get("b", Const(dict(node.parameters).get("constant", 0), 32))
+                m.d.sync += out.eq(float_product(m, ins["a"], other, float_formats(node), node.name))
             case "compute":
                 unit = node.parameter("unit")
                 assert isinstance(unit, FunctionalUnit)
                 m.d.sync += out.eq(unit.value(Wires(), [ins[role] for role in unit.operands]))
             case "add":
-                m.d.sync += out.eq(_combined(node, ins["a"], ins["b"]) if "b" in ins else ins["a"])
+                if node.floating:
+                    m.d.sync += out.eq(float_sum(m, ins["a"], ins.get("b", Const(0, 32)), node.name))
+                else:
+                    m.d.sync += out.eq(_combined(node, ins["a"], ins["b"]) if "b" in ins else ins["a"])
             case "reduce":
                 terms = [ins[f"term{n}"] for n in range(len(ins))]
                 self._reduce(m, node, terms, out, bool(node.parameter("balanced")), node.latency_cycles)
@@ -165,7 +173,11 @@ class PointModule(wiring.Component):
                 pairs = [terms[:2], *([t] for t in terms[2:])]
             following = []
             for n, pair in enumerate(pairs):
-                total = _combined(node, *pair) if len(pair) == 2 else pair[0]
+                total = pair[0]
+                if len(pair) == 2 and node.floating:
+                    total = float_sum(m, pair[0], pair[1], f"{name}_l{level}_{n}")
+                elif len(pair) == 2:
+                    total = _combined(node, *pair)
                 stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}", reset_less=True)
                 m.d.sync += stage.eq(total)
                 following.append(stage)

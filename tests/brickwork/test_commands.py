@@ -252,12 +252,8 @@ MISTAKES = (
     ),
     Mistake(
         "floating-point",
-        ("generate", "gemm:m=4,n=4,k=4,format=fp32", *ARRAY),
-        "tensor 'O' has format fp32, but functional units exist for int4, int8, int16, int32 and int64 outputs only\n"
-        "brickwork: error: tensor 'A' has format fp32, but functional units exist for int4, int8, int16, int32, int64, "
-        "e2m1, e4m3 only\n"
-        "brickwork: error: tensor 'B' has format fp32, but functional units exist for int4, int8, int16, int32, int64, "
-        "e2m1, e4m3 only",
+        ("generate", "nvfp4_gemm:m=4,n=4,k=16,format=bf16", *ARRAY),
+        "tensor 'C' has format bf16, but functional units exist for int4, int8, int16, int32, int64, fp32 outputs only",
     ),
 )
 
