@@ -10,6 +10,8 @@ import typer
 from brickwork import console
 from brickwork.arguments import (
     DataflowOption,
+    InputDtypeOption,
+    InputShapeOption,
     JsonOption,
     OrderOption,
     SkewOption,
@@ -18,7 +20,9 @@ from brickwork.arguments import (
     TileOption,
 )
 from brickwork.files import check_writable, write_all
+from brickwork.models import is_network, network_of
 from brickwork.options import chosen_dataflow
+from brickwork.show_network import network_table, print_network
 from brickwork.steps import ChoiceError, architecture, load
 from dataflow import Architecture
 
@@ -31,15 +35,36 @@ def show(
     order: OrderOption = None,
     tile: TileOption = None,
     drawing: Annotated[Path | None, typer.Option(help="write a picture of the array (.svg)")] = None,
+    inputs: InputShapeOption = None,
+    input_dtype: InputDtypeOption = "float32",
     json_: JsonOption = False,
 ) -> None:
     """The nest, its tensors, sizes, reuse and dataflow, as text and as a picture.
 
     Example: `brickwork show conv2d:oc=64,ic=64,oh=56,ow=56 --drawing array.svg`
+
+    Example: `brickwork show examples/models/small_cnn.py:build` lists the layers of a torch model
     """
     from workloads.describe import describe, nest_facts
 
     with console.user_errors():
+        if is_network(spec):
+            for option, value in (
+                ("--dataflow", dataflow),
+                ("--space", space),
+                ("--skew", skew),
+                ("--order", order),
+                ("--tile", tile),
+                ("--drawing", drawing),
+            ):
+                if value is not None:
+                    raise ChoiceError(f"{option} is about one nest; a network has many")
+            network = network_of(spec, tuple(inputs or ()), input_dtype=input_dtype, incomplete=True)
+            if json_:
+                console.print_json(network_table(network))
+            else:
+                print_network(network)
+            return
         given = load(spec)
         if drawing is not None:
             check_writable(drawing)
