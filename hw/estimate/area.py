@@ -61,7 +61,7 @@ def estimate_area(design: Design, technology: Technology) -> AreaEstimate:
     Raises
     ------
     EstimateError
-        The node is not one that area is known for.
+        The process node is not one that area is known for, or the design has a part that nothing was calibrated on.
     """
     table = calibrated()
     price = dict(table.area_um2)

@@ -41,14 +41,14 @@ def calibrate(samples: Sequence[Sample], library: str, held_out: Sequence[Sample
     ratios = []
     for left_out in samples:
         fitted = _fitted([sample for sample in samples if sample is not left_out])
-        ratios.append(DesignError(left_out.design, round(_estimated(left_out, fitted) / left_out.area_um2, 6)))
+        ratios.append(DesignError(left_out.design, round(float(_estimated(left_out, fitted) / left_out.area_um2), 6)))
     fitted = np.array([float(f"{um2:.6g}") for um2 in _fitted(samples)])
     return AreaTable(
         library,
         samples[0].tool,
         tuple(zip(PRIMITIVES, map(float, fitted), strict=True)),
         tuple(ratios),
-        tuple(DesignError(s.design, round(_estimated(s, fitted) / s.area_um2, 6)) for s in held_out),
+        tuple(DesignError(s.design, round(float(_estimated(s, fitted) / s.area_um2), 6)) for s in held_out),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hw.design import Design
 from hw.estimate.control import control_primitives
 from hw.estimate.switches import rotator_primitives, spread_primitives
+from hw.estimate.table import EstimateError
 from hw.estimate.tally import Primitives, Tallied, Tally
 from hw.kinds import Kind, Operand, Use
 from hw.units.delay import MOST_TAPS
@@ -34,7 +35,13 @@ class ModulePrimitives:
 
 
 def design_primitives(design: Design) -> tuple[ModulePrimitives, ...]:
-    """Count every module of a design but the memories."""
+    """Count every module of a design but the memories.
+
+    Raises
+    ------
+    EstimateError
+        A node of a kind that nothing was calibrated on.
+    """
     found = [
         ModulePrimitives(design.module("control"), "control", 1, control_primitives(design)),
         ModulePrimitives(design.name, "wiring", 1, _wiring(design)),
@@ -120,6 +127,10 @@ def _node(use: Use, ins: dict[str, Tallied], found: Primitives) -> None:
             found["gate_bits"] += len(ins) - 1
         case "relay":
             found["register_bits"] += bits
+        case "read" | "write" | "lane":
+            pass
+        case _:
+            raise EstimateError(node.name, (f"no calibrated design has a node of kind {node.op!r}",))
 
 
 def _reduce(use: Use, found: Primitives) -> None:

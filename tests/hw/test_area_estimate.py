@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -86,9 +87,10 @@ def product_architecture(size: int):
 
 def test_committed_calibration():
     table = calibrated()
-    assert len(table.left_out) >= 12
+    assert len(table.left_out) >= 12 and len(table.held_out) >= 4
     assert table.mean_error < 0.03 and table.worst_error < 0.1
-    assert all(abs(error.ratio - 1) < 0.1 for error in table.held_out)
+    # Modes share logic behind a choice, which a count cannot see.
+    assert all(abs(e.ratio - 1) < (0.07 if "fused" in e.design else 0.02) for e in table.held_out)
 
 
 def test_calibration_recovers_what_made_the_areas(tmp_path: Path):
@@ -166,3 +168,12 @@ def test_no_table(tmp_path: Path):
     with pytest.raises(EstimateError) as caught:
         read_table(tmp_path / "none.toml")
     assert str(caught.value) == f"area estimate '{tmp_path / 'none.toml'}': cannot be read: No such file or directory"
+
+
+def test_parts_without_a_calibration():
+    design = product(2)
+    nodes = tuple(replace(n, op="lookup") if n.op == "multiply" else n for n in design.netlist.nodes)
+    name = next(n.name for n in design.netlist.nodes if n.op == "multiply")
+    with pytest.raises(EstimateError) as caught:
+        estimate_area(replace(design, netlist=replace(design.netlist, nodes=nodes)), technology_named("45nm"))
+    assert str(caught.value) == f"area estimate {name!r}: no calibrated design has a node of kind 'lookup'"
