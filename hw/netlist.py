@@ -10,12 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from dataflow.architecture import Plan
 from dataflow.dataflow import Point
 from workloads.errors import BrickworkError
 from workloads.reduction import SUM, Reduction
 
 Pairs = tuple[tuple[Point, Point], ...]
+# Positions of points in their regions, cycles and the like: one a point or one a pair.
+Integers = npt.NDArray[np.int64]
+
+# The offset of a point without a part in a mode.
+IDLE = int(np.iinfo(np.int64).min) // 4
 
 
 class NetlistError(BrickworkError):
@@ -26,7 +34,7 @@ class NetlistError(BrickworkError):
         super().__init__("\n".join(f"netlist {netlist!r} after {after}: {fault}" for fault in faults))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Region:
     """Points at which a group of nodes stands, one hardware module each.
 
@@ -39,6 +47,23 @@ class Region:
     name: str
     points: tuple[Point, ...]
     offsets: tuple[tuple[int | None, ...], ...]
+
+    @cached_property
+    def position(self) -> Mapping[Point, int]:
+        """Where each point stands in ``points``."""
+        return {point: k for k, point in enumerate(self.points)}
+
+    @cached_property
+    def active(self) -> tuple[Mapping[Point, int], ...]:
+        """By mode: the points that work in it, with their offset from the control in cycles."""
+        return tuple(
+            {p: o for p, o in zip(self.points, offsets, strict=True) if o is not None} for offsets in self.offsets
+        )
+
+    @cached_property
+    def offset_cycles(self) -> Integers:
+        """Offsets as an array of modes by points, ``IDLE`` where a point has no part in a mode."""
+        return np.array([[IDLE if o is None else o for o in offsets] for offsets in self.offsets], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +159,25 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Architectural delays of an arc over all its pairs.
+class Links:
+    """The pairs of an arc as arrays, in the order of the pairs.
 
     Attributes
     ----------
-    least : int or None
-        None where the arc has no pair.
-    furthest : mapping of producer to int
-        The longest delay that each producer has to bridge.
+    consumers, producers
+        Positions of the points in their regions.
+    span_cycles
+        The architectural delay between their time steps' cycles.
     """
 
-    least: int | None
-    furthest: Mapping[Point, int]
+    consumers: Integers
+    producers: Integers
+    span_cycles: Integers
+
+    @property
+    def least_cycles(self) -> int | None:
+        """The shortest delay; None where the arc has no pair."""
+        return int(self.span_cycles.min()) if len(self.span_cycles) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +211,11 @@ class Netlist:
     nodes: tuple[Node, ...]
     labels: tuple[tuple[tuple[str, int], ...], ...] = ()
     statistics: tuple[PassStatistics, ...] = ()
-    # Filled on demand and shared by all netlists that passes make of this one: spans depend on arcs and regions only.
-    _reaches: dict[int, tuple[Arc, Reach]] = field(default_factory=dict, repr=False, compare=False)
+    # Filled on demand and shared by all netlists that passes make of this one, because links depend on an arc and two
+    # regions only. What a key names by identity stands beside the value, so that it lives as long.
+    _links: dict[tuple[int, int, int], tuple[Links, Arc, Region, Region]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def plan(self) -> Plan:
@@ -206,23 +240,13 @@ class Netlist:
         """Labels by mode and node; a node without a part in a mode has none."""
         return tuple(dict(labels) for labels in self.labels)
 
-    @cached_property
-    def _offsets(self) -> tuple[dict[str, dict[Point, int]], ...]:
-        return tuple(
-            {
-                r.name: {p: o for p, o in zip(r.points, r.offsets[mode], strict=True) if o is not None}
-                for r in self.regions
-            }
-            for mode in self.modes
-        )
-
     def active(self, node: Node, mode: int) -> Mapping[Point, int]:
         """The points of a node that work in a mode, with their offset from the control in cycles."""
-        return self._offsets[mode][node.region]
+        return self.region[node.region].active[mode]
 
     def offset_cycles(self, node: Node, point: Point, mode: int) -> int:
         """How many cycles after the control the point runs a time step."""
-        return self._offsets[mode][node.region][point]
+        return self.active(node, mode)[point]
 
     def arcs(self) -> Iterator[tuple[Node, Arc]]:
         """Every consumer with each of its operands."""
@@ -232,22 +256,21 @@ class Netlist:
 
     def spans(self, node: Node, arc: Arc) -> Iterator[tuple[Point, Point, int]]:
         """For each pair: consumer, producer, and the architectural delay between their time steps' cycles."""
-        offsets = self._offsets[arc.mode]
-        mine, theirs = offsets[node.region], offsets[self.node[arc.source].region]
+        mine, theirs = self.active(node, arc.mode), self.active(self.node[arc.source], arc.mode)
         for consumer, producer in arc.pairs:
             yield consumer, producer, arc.time_cycles + mine[consumer] - theirs[producer]
 
-    def reach(self, node: Node, arc: Arc) -> Reach:
-        """Least and furthest architectural delays of an arc."""
-        if id(arc) not in self._reaches:
-            least: int | None = None
-            furthest: dict[Point, int] = {}
-            for _, producer, span in self.spans(node, arc):
-                least = span if least is None or span < least else least
-                if span > furthest.get(producer, span - 1):
-                    furthest[producer] = span
-            self._reaches[id(arc)] = (arc, Reach(least, furthest))
-        return self._reaches[id(arc)][1]
+    def links(self, node: Node, arc: Arc) -> Links:
+        """The same as ``spans``, as arrays."""
+        mine, theirs = self.region[node.region], self.region[self.node[arc.source].region]
+        key = id(arc), id(mine), id(theirs)
+        if key not in self._links:
+            consumers = np.fromiter((mine.position[c] for c, _ in arc.pairs), np.int64, len(arc.pairs))
+            producers = np.fromiter((theirs.position[p] for _, p in arc.pairs), np.int64, len(arc.pairs))
+            begun, made = mine.offset_cycles[arc.mode][consumers], theirs.offset_cycles[arc.mode][producers]
+            assert IDLE not in begun and IDLE not in made, f"{arc.source} -> {node.name} joins points at rest"
+            self._links[key] = (Links(consumers, producers, arc.time_cycles + begun - made), arc, mine, theirs)
+        return self._links[key][0]
 
     def slack(self, node: Node, arc: Arc) -> int:
         """``r_v - r_u - l_u``: registers of the arc beyond its architectural delay."""
@@ -277,16 +300,20 @@ def _names_are_unique(netlist: Netlist) -> Iterator[str]:
 
 
 def _arcs_join_known_points(netlist: Netlist) -> Iterator[str]:
-    points = {r.name: set(r.points) for r in netlist.regions}
     for node, arc in netlist.arcs():
         source = netlist.node.get(arc.source)
         if source is None:
             yield f"node {node.name!r} reads {arc.source!r}, which does not exist"
             continue
+        try:
+            netlist.links(node, arc)
+            continue
+        except KeyError:
+            mine, theirs = netlist.region[node.region].position, netlist.region[source.region].position
         for consumer, producer in arc.pairs:
-            if consumer not in points[node.region]:
+            if consumer not in mine:
                 yield f"{arc.source} -> {node.name}: consumer {list(consumer)} is not in region {node.region!r}"
-            elif producer not in points[source.region]:
+            elif producer not in theirs:
                 yield f"{arc.source} -> {node.name}: producer {list(producer)} is not in region {source.region!r}"
 
 
@@ -302,7 +329,7 @@ def _registers_are_counts(netlist: Netlist) -> Iterator[str]:
     for node, arc in netlist.arcs():
         if arc.source not in netlist.node:
             continue
-        least = (netlist.reach(node, arc).least or 0) + netlist.slack(node, arc)
+        least = (netlist.links(node, arc).least_cycles or 0) + netlist.slack(node, arc)
         needed = 1 if arc.fifo else 0
         if least < needed:
             yield f"{arc.source} -> {node.name} ({arc.role}) has {least} registers; expected at least {needed}"

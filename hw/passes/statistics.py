@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from math import prod
 
-from hw.netlist import Netlist, Node, PassStatistics
+import numpy as np
+
+from hw.netlist import Arc, Integers, Links, Netlist, Node, PassStatistics
 from hw.passes.delay_matching import delay_problem, earliest, labelled, with_labels
 from hw.passes.fan_out import largest_fan_out
 from hw.units.float_multiply import float_formats, significand_bits
@@ -24,7 +26,7 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
     registers = problem.register_bits(label)
     for node in netlist.nodes:
         count = len(netlist.region[node.region].points)
-        operands, choices = _operands(node)
+        operands, choices = _operands(netlist, node)
         registers += _own_registers(matched, node, count, operands)
         muxes += choices * node.width_bits
         if node.op == "reduce" or node.op == "add":
@@ -52,15 +54,38 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
     )
 
 
-def _operands(node: Node) -> tuple[Counter[str], int]:
+def _operands(netlist: Netlist, node: Node) -> tuple[Counter[str], int]:
     """How many points have each operand, and how many further sources the modes choose from."""
-    found: dict[tuple[str, tuple[int, ...]], set[object]] = defaultdict(set)
+    by_role: dict[str, list[Arc]] = defaultdict(list)
     for arc in node.args:
-        for consumer, producer in arc.pairs:
-            found[arc.role, consumer].add((arc.source, producer))
+        by_role[arc.role].append(arc)
     modes = len({arc.mode for arc in node.args})
-    choices = sum(len(sources) - 1 for sources in found.values()) if modes > 1 else 0
-    return Counter(role for role, _ in found), choices
+    operands: Counter[str] = Counter()
+    choices = 0
+    for role, arcs in by_role.items():
+        links = [netlist.links(node, arc) for arc in arcs]
+        operands[role] = _distinct(*(found.consumers for found in links))
+        if modes > 1:
+            choices += sum(
+                _distinct(
+                    *(
+                        _pairs(netlist, node, found)
+                        for arc, found in zip(arcs, links, strict=True)
+                        if arc.source == source
+                    )
+                )
+                for source in {arc.source for arc in arcs}
+            )
+            choices -= operands[role]
+    return operands, choices
+
+
+def _pairs(netlist: Netlist, node: Node, links: Links) -> Integers:
+    return links.producers * len(netlist.region[node.region].points) + links.consumers
+
+
+def _distinct(*values: Integers) -> int:
+    return len(np.unique(np.concatenate(values)))
 
 
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
@@ -76,11 +101,12 @@ def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[s
             total += terms
         return count * total * node.width_bits
     if node.op == "source":
-        programmable: dict[tuple[str, tuple[int, ...]], int] = defaultdict(int)
+        programmable: dict[str, Integers] = {}
         for arc in node.args:
             if arc.fifo:
-                span = max(span for _, _, span in netlist.spans(node, arc)) + netlist.slack(node, arc)
-                for consumer, _ in arc.pairs:
-                    programmable[arc.fifo, consumer] = max(programmable[arc.fifo, consumer], span)
-        return (operands["load"] + sum(programmable.values())) * node.width_bits
+                links = netlist.links(node, arc)
+                depth = programmable.setdefault(arc.fifo, np.zeros(count, np.int64))
+                longest = links.span_cycles.max() + netlist.slack(node, arc)
+                depth[links.consumers] = np.maximum(depth[links.consumers], longest)
+        return (operands["load"] + sum(int(depth.sum()) for depth in programmable.values())) * node.width_bits
     return 0
