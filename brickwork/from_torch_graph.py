@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -263,8 +264,10 @@ def _kind(name: str) -> str:
 
 
 def _pattern(names: list[str]) -> str:
-    """One name for like layers: a star where they differ."""
-    parts = [name.split(".") for name in names]
-    if len({len(each) for each in parts}) > 1:
+    """One name for like layers: a star where their numbers differ, else the first ones."""
+    starred = {re.sub(r"(?<![^.])\d+(?![^.])", "*", name) for name in names}
+    if len(names) == 1 or len(set(names)) == 1:
         return names[0]
-    return ".".join(each[0] if len(set(each)) == 1 else "*" for each in zip(*parts, strict=True))
+    if len(starred) == 1:
+        return starred.pop()
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more"

@@ -168,6 +168,9 @@ def test_like_layers_are_one_row() -> None:
     network = from_torch(nn.Sequential(*(nn.Linear(8, 8) for _ in range(3))), (torch.randn(2, 8),), format="bf16")
     (layer,) = network.layers
     assert (layer.name, layer.operator, layer.repeat) == ("*", "gemm:m=2,n=8,k=8,format=bf16", 3)
+    named = nn.ModuleDict({"up": nn.Linear(8, 8), "down": nn.Linear(8, 8)})
+    named.forward = lambda x: named["down"](named["up"](x))  # type: ignore[method-assign]
+    assert [each.name for each in from_torch(named, (torch.randn(2, 8),)).layers] == ["up, down"]
     assert layer.nest().tensor("A").format.name == "bf16"
     assert layer.nest("int4").tensor("A").format.name == "int4"
 
