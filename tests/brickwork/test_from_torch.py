@@ -164,6 +164,28 @@ def test_what_is_left_out_has_a_name() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_control_flow_is_left_out_and_settings_are_not() -> None:
+    class Choice(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.cond(x.sum() > 0, lambda y: y @ y, lambda y: y + 1, (x,))
+
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x: Any) -> Any:
+            with torch.no_grad():
+                y = self.linear(x)
+            return self.linear(y)
+
+    (left_out,) = from_torch(Choice(), (torch.zeros(4, 4),)).unsupported
+    assert (left_out.operator, left_out.multiplies) == ("higher_order.cond", True)
+    network = from_torch(Frozen(), (torch.zeros(3, 4),))
+    assert (network.operators, network.parameters) == ((("gemm:m=3,n=4,k=4", 2),), 20)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_like_layers_are_one_row() -> None:
     network = from_torch(nn.Sequential(*(nn.Linear(8, 8) for _ in range(3))), (torch.randn(2, 8),), format="bf16")
     (layer,) = network.layers
