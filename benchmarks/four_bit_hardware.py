@@ -31,6 +31,12 @@ loops: {{m: {m}, n: {n}, k: {k}}}
 body: O[m, n] += A[m, k] * B[k, n]
 formats: {{A: int4, B: int4, O: int32}}
 """
+BF16 = """
+name: bf16_gemm
+loops: {{m: {m}, n: {n}, k: {k}}}
+body: O[m, n] += A[m, k] * B[k, n]
+formats: {{A: bf16, B: bf16, O: fp32}}
+"""
 # Deep enough that starting and writing back are a small part of the run whose energy is measured.
 STEPS = 16
 
@@ -43,11 +49,14 @@ class Design:
     ----------
     space : tuple of int
         Functional units along m and n, and terms that an adder tree sums.
+    power : bool
+        Whether energy is measured too.
     """
 
     name: str
     spec: str
     space: tuple[int, int, int]
+    power: bool = True
 
     @property
     def macs_per_cycle(self) -> int:
@@ -72,13 +81,17 @@ SMALL = (
     Design("nvfp4_4x4x16", NVFP4, (4, 4, 16)),
     Design("int4_4x4x16", INT4, (4, 4, 16)),
     Design("int8_4x4x16", INT8, (4, 4, 16)),
+    Design("bf16_4x4x16", BF16, (4, 4, 16), power=False),
     Design("int4_16x16", INT4, (16, 16, 1)),
     Design("int8_16x16", INT8, (16, 16, 1)),
 )
-LARGE = (Design("nvfp4_16x16x16", NVFP4, (16, 16, 16)), Design("int8_16x16x16", INT8, (16, 16, 16)))
+LARGE = (
+    Design("nvfp4_16x16x16", NVFP4, (16, 16, 16), power=False),
+    Design("int8_16x16x16", INT8, (16, 16, 16), power=False),
+)
 
 
-def figures(design: Design, *, power: bool) -> Iterator[tuple[str, float, str]]:
+def figures(design: Design) -> Iterator[tuple[str, float, str]]:
     """Name, value and unit of each figure of a design."""
     accelerator = design.accelerator()
     cache = cache_folder() / "synthesis"
@@ -88,7 +101,7 @@ def figures(design: Design, *, power: bool) -> Iterator[tuple[str, float, str]]:
     yield "registers", round(found.register_bits / macs, 1), "bits per MAC/cycle"
     if found.longest_path_ns is not None:
         yield "longest path", round(found.longest_path_ns, 2), "ns"
-    if power:
+    if design.power:
         nest = design.nest()
         ran = measure_power(accelerator, nest, random_inputs(nest, 0), cache=cache)
         yield "energy", round(ran.pj_per_cycle * ran.cycles / nest.points, 1), "pJ/MAC"
@@ -113,7 +126,7 @@ def main() -> None:
     large = "large" in sys.argv[1:]
     rows = []
     for design in LARGE if large else SMALL:
-        for figure, value, unit in figures(design, power=not large):
+        for figure, value, unit in figures(design):
             print(f"{design.name} {figure}: {value:,} {unit}", file=sys.stderr, flush=True)
             rows.append(row(design, figure, value, unit))
     print(json.dumps(rows, indent=2))
