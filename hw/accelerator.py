@@ -21,6 +21,7 @@ from hw.passes.reduction_trees import balance_reductions
 from hw.passes.shared_pins import share_pins
 from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
+from hw.supported_formats import UnsupportedError, unshared_formats
 
 Pass = Callable[[Netlist], Netlist]
 # Passes over one dataflow come before fusion, all others after it.
@@ -89,6 +90,8 @@ def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) ->
     """Lower and run the passes, checking between them and recording what each one changed."""
     name = verilog_name(architecture.name)
     plans = architecture.plans
+    if faults := tuple(unshared_formats(plans)):
+        raise UnsupportedError("\n".join(faults))
     factors = max(len(plan.feeds) for plan in plans)
     lowered = [lower(plan, name, factors=factors) for plan in plans]
     # A gate that one dataflow needs lies in the way of all.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from dataflow.architecture import Plan
 from hw.units.float_multiply import significand_bits
 from workloads.errors import BrickworkError
 from workloads.formats import FORMATS, Format
@@ -24,6 +25,22 @@ def unsupported_formats(nest: Nest) -> Iterator[str]:
                 f"tensor {tensor.name!r} has format {tensor.format}, but functional units exist for "
                 f"{', '.join(known)} {'outputs' if output else 'inputs'} only"
             )
+
+
+def unshared_formats(plans: Sequence[Plan]) -> Iterator[str]:
+    """A sentence on each dataflow that cannot share an array with the first one because of floating point."""
+    first = _formats(plans[0].nest)
+    for plan in plans[1:]:
+        formats = _formats(plan.nest)
+        if formats != first and (plan.nest.floating or plans[0].nest.floating):
+            yield (
+                f"dataflow {plan.dataflow.name!r} has formats {', '.join(formats)}, but {plans[0].dataflow.name!r} has "
+                f"{', '.join(first)}; in floating point, dataflows share an array only where all formats are the same"
+            )
+
+
+def _formats(nest: Nest) -> tuple[str, ...]:
+    return tuple(str(nest.tensor(access.tensor).format) for access in nest.accesses)
 
 
 def _has_unit(held: Format, nest: Nest, *, output: bool) -> bool:

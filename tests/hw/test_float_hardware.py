@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dataflow import Dataflow, build
+from dataflow import Dataflow, build, fuse
 from dataflow.ordered_sum import run_ordered
 from hw import Accelerator, generate
 from hw.lower import UnsupportedError
-from sim import simulate
+from sim import Job, simulate, simulate_all
 from workloads.interpreter import random_inputs, run_points
 from workloads.nest import Nest
 from workloads.spec import load
@@ -165,3 +165,26 @@ def test_formats_without_a_unit() -> None:
         "tensor 'B' has format int32, but functional units exist for "
         "int4, int8, int16, e2m1, e4m3, e5m2, e8m0, fp16, bf16, fp32 inputs only",
     ]
+
+
+def fused(*specs: str) -> tuple[list[Nest], Accelerator]:
+    nests = [load(spec).nest for spec in specs]
+    spaces: tuple[dict[str, int], ...] = ({"m": 2, "n": 2}, {"k": 2, "n": 2})
+    flows = [Dataflow.of(nest, space, name="_".join(space)) for nest, space in zip(nests, spaces, strict=True)]
+    return nests, generate(fuse(list(map(build, nests, flows)), name="both").architecture)
+
+
+def test_two_dataflows_in_one_array(tmp_path: Path) -> None:
+    nests, accelerator = fused(BF16, BF16)
+    jobs = [Job(nests[0], hostile(nests[0]), name) for name in ("m_n", "k_n", "m_n")]
+    for result in simulate_all(accelerator, jobs, simulator="icarus", cache=tmp_path):
+        assert result.faults == ()
+
+
+def test_integers_do_not_share_an_array_with_floating_point() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        fused("gemm:m=5,n=3,k=7", BF16)
+    assert str(caught.value) == (
+        "dataflow 'k_n' has formats fp32, bf16, bf16, but 'm_n' has int32, int8, int8; "
+        "in floating point, dataflows share an array only where all formats are the same"
+    )
