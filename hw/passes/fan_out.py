@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from dataflow.dataflow import Point
 from hw.netlist import Arc, Netlist, Node
@@ -42,11 +44,12 @@ def largest_fan_out(netlist: Netlist) -> int:
 
 def most_pairs(netlist: Netlist, name: str) -> int:
     """Most operands of any of a node's values, in whatever mode and cycle."""
-    found: Counter[Point] = Counter()
-    for _, arc in beyond_broadcast(netlist, name).arcs():
+    direct = beyond_broadcast(netlist, name)
+    found = np.zeros(len(netlist.region[netlist.node[name].region].points), np.int64)
+    for node, arc in direct.arcs():
         if arc.source == name:
-            found.update(producer for _, producer in arc.pairs)
-    return max(found.values(), default=0)
+            found += np.bincount(direct.links(node, arc).producers, minlength=len(found))
+    return int(found.max(initial=0))
 
 
 def beyond_broadcast(netlist: Netlist, name: str) -> Netlist:
