@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_fused_designs import CHANNELS, DEPTHWISE, MTTKRP, OUTPUT, WEIGHT, WINDOW, Member, accelerator_of, jobs_of
 
-import hw.kinds
+import hw.sources
 from hw.accelerator import Accelerator
 from hw.conditions import ByMode
 from hw.design import Design
@@ -114,7 +114,7 @@ def test_memories_exchanged(tmp_path: Path) -> None:
 
 def test_neutral_factor_matters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A factor that a dataflow leaves out has to be 1."""
-    monkeypatch.setitem(hw.kinds.NEUTRAL, "factor", 0)
+    monkeypatch.setitem(hw.sources.NEUTRAL, "factor", 0)
     accelerator = accelerator_of((OUTPUT, MTTKRP))
     assert faults(accelerator, accelerator, jobs_of((OUTPUT, MTTKRP)), tmp_path) != ()
 
