@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from dataflow import Architecture, Dataflow, build
+from dataflow import Architecture, Dataflow, build, fuse
 from workloads.spec import load
 
 
@@ -43,3 +43,29 @@ def literature(size: int) -> dict[str, partial[Architecture]]:
         ),
     )
     return {row[0]: partial(architecture, *row) for row in rows}
+
+
+def fused_literature(size: int) -> dict[str, partial[Architecture]]:
+    """Arrays of several dataflows over ``size`` by ``size`` functional units, to be built when called."""
+    gemm = f"gemm:m={2 * size},n={2 * size},k={2 * size}"
+    conv = f"conv2d:n=1,oc={size},ic={size},h={size},w={size},kh=3,kw=3"
+    depthwise = f"depthwise:c=4,h={size},w={size}"
+    near, channels = ("n", "oc", "oh", "ow", "ic", "kh", "kw"), ("n", "oc", "ic", "kh", "kw", "oh", "ow")
+    members = {
+        "gemm_m_n": (gemm, {"m": size, "n": size}, (0, 0), ("m", "n", "k")),
+        "gemm_k_n": (gemm, {"k": size, "n": size}, (0, 0), ("n", "k", "m")),
+        "gemm_m_k": (gemm, {"m": size, "k": size}, (0, 0), ("m", "k", "n")),
+        "conv_ic_oc": (conv, {"ic": size, "oc": size}, (0, 0), channels),
+        "conv_oh_ow": (conv, {"oh": size, "ow": size}, (0, 0), near),
+        "depthwise_oh_ow": (depthwise, {"oh": size, "ow": size}, (0, 0), None),
+    }
+    chosen = {
+        "gemm_three_fused": ("gemm_m_n", "gemm_k_n", "gemm_m_k"),
+        "conv_three_fused": ("conv_ic_oc", "conv_oh_ow", "depthwise_oh_ow"),
+        "gemm_conv_fused": ("gemm_m_n", "gemm_k_n", "conv_ic_oc", "conv_oh_ow", "depthwise_oh_ow"),
+    }
+
+    def fused(name: str) -> Architecture:
+        return fuse([architecture(each, *members[each]) for each in chosen[name]], name=name).architecture
+
+    return {name: partial(fused, name) for name in chosen}
