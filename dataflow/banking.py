@@ -9,7 +9,7 @@ from itertools import product
 from math import gcd, prod
 
 from dataflow.dataflow import Dataflow, DataflowError, Point
-from dataflow.reuse import dot, space_matrix, time_matrix
+from dataflow.reuse import products, space_matrix, time_matrix
 from workloads.nest import Access
 
 
@@ -125,7 +125,7 @@ def bank(access: Access, dataflow: Dataflow, units: Sequence[Point], extents: Ma
     """
     rows, moves = space_matrix(access, dataflow), time_matrix(access, dataflow)
     still = dataflow.time_extents(extents)
-    offsets = {s: tuple(dot(row, s) for row in rows) for s in units}
+    offsets = dict(zip(units, products(rows, units), strict=True))
     counts, granularity, rotating, origin = [], [], [], []
     for r, index in enumerate(access.index):
         values = sorted({o[r] for o in offsets.values()})

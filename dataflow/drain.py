@@ -11,7 +11,7 @@ from dataflow.banking import Banking, bank
 from dataflow.dataflow import Dataflow, DataflowError, Point
 from dataflow.feed import minus, plus
 from dataflow.lattice import determines
-from dataflow.reuse import Step, direct_steps, dot, space_matrix, stationary_loops
+from dataflow.reuse import Step, direct_steps, dot, products, space_matrix, stationary_loops
 from workloads.nest import Access, Nest
 
 Start = Literal["zero", "spilled", "memory"]
@@ -58,6 +58,38 @@ class Stage:
         return tuple(sorted(group[-1] for group in self.groups))
 
 
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """When partial sums leave the array and come back: what `Drain` says about time.
+
+    The attributes are those of `Drain`.
+    """
+
+    held: int
+    start: Start
+    spilled: tuple[int, ...]
+    gap_level: int
+
+
+def spill_of(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Spill:
+    """How the order of the loops lets sums stay, or has them leave for the banks."""
+    access = nest.output
+    held = stationary_loops(access, dataflow, extents)
+    outer = len(dataflow.order) - held
+    idle = tuple(k for k in range(outer) if dataflow.order[k] not in access.loops)
+    tiled = any(loop not in access.loops and nest.extents[loop] > size for loop, size in dataflow.tile)
+    start: Start = "memory" if not _plain(nest) else "spilled" if idle or tiled else "zero"
+    # Where elements have no plain home, any step of a loop outside the held ones may come back to one.
+    gap_level = outer - 1 if start == "memory" else idle[-1] if idle else -1
+    return Spill(held, start, idle, gap_level)
+
+
+def _plain(nest: Nest) -> bool:
+    """True if each loop of the output fixes, or leaves alone, where an element lies."""
+    rows = nest.output.matrix(nest.loop_names)
+    return all(determines(rows, k) or not any(row[k] for row in rows) for k in range(len(nest.loop_names)))
+
+
 @dataclass(frozen=True)
 class Drain:
     """The way of the partial sums of the output tensor.
@@ -94,6 +126,10 @@ class Drain:
     guarded: tuple[str, ...]
 
     @property
+    def spill(self) -> Spill:
+        return Spill(self.held, self.start, self.spilled, self.gap_level)
+
+    @property
     def reads_back(self) -> bool:
         """True if an accumulation may start from what the banks hold."""
         return self.start != "zero"
@@ -110,25 +146,17 @@ def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
     access = nest.output
     stages, points = _stages(access, dataflow)
     _check_collectors(access, dataflow, points)
-    rows = access.matrix(nest.loop_names)
-    plain = all(determines(rows, k) or not any(row[k] for row in rows) for k in range(len(nest.loop_names)))
-    held = stationary_loops(access, dataflow, extents)
-    outer = len(dataflow.order) - held
-    idle = tuple(k for k in range(outer) if dataflow.order[k] not in access.loops)
-    tiled = any(loop not in access.loops and nest.extents[loop] > size for loop, size in dataflow.tile)
-    start: Start = "memory" if not plain else "spilled" if idle or tiled else "zero"
-    last_idle = idle[-1] if idle else -1
-    # Where elements have no plain home, any step of a loop outside the held ones may come back to one.
-    gap_level = outer - 1 if start == "memory" else last_idle
+    rows, plain = access.matrix(nest.loop_names), _plain(nest)
+    spill = spill_of(nest, dataflow, extents)
     return Drain(
         operand=access.tensor,
         access=access,
         stages=stages,
         collectors=points,
-        held=held,
-        start=start,
-        spilled=idle,
-        gap_level=gap_level,
+        held=spill.held,
+        start=spill.start,
+        spilled=spill.spilled,
+        gap_level=spill.gap_level,
         banking=bank(access, dataflow, points, extents),
         guarded=tuple(loop for loop, _ in dataflow.space if plain and determines(rows, nest.loop_names.index(loop))),
     )
@@ -153,10 +181,9 @@ def _stages(access: Access, dataflow: Dataflow) -> tuple[tuple[Stage, ...], tupl
 
 
 def _check_collectors(access: Access, dataflow: Dataflow, points: tuple[Point, ...]) -> None:
-    rows = space_matrix(access, dataflow)
     seen: dict[Point, Point] = {}
-    for unit in points:
-        other = seen.setdefault(tuple(dot(row, unit) for row in rows), unit)
+    for unit, element in zip(points, products(space_matrix(access, dataflow), points), strict=True):
+        other = seen.setdefault(element, unit)
         if other != unit:
             raise DataflowError(
                 dataflow.name,

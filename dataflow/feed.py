@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+import numpy as np
+
 from dataflow.banking import Banking, bank
 from dataflow.dataflow import Dataflow, Point
 from dataflow.lattice import determines
@@ -94,7 +96,18 @@ def direct_parents(dataflow: Dataflow, steps: tuple[Step, ...]) -> dict[Point, S
     lexicographically or temporally positive, no cycle arises: this is the minimum-cost arborescence (Chu-Liu/Edmonds)
     without contraction, one decision a direction class.
     """
-    return {unit: next((s for s in steps if dataflow.contains(minus(unit, s.space))), None) for unit in dataflow.units}
+    units = np.array(dataflow.units)
+    chosen = np.full(len(units), -1)
+    left = np.arange(len(units))
+    for number, step in enumerate(steps):
+        producers = units[left] - step.space
+        inside = ((producers >= 0) & (producers < dataflow.shape)).all(axis=1)
+        chosen[left[inside]] = number
+        left = left[~inside]
+    return {
+        unit: steps[number] if number >= 0 else None
+        for unit, number in zip(dataflow.units, chosen.tolist(), strict=True)
+    }
 
 
 def minus(a: Point, b: Point) -> Point:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+
+import numpy as np
 
 from dataflow.dataflow import Dataflow, Point
 from dataflow.lattice import Matrix, least_free, solutions
@@ -51,6 +53,12 @@ def dot(a: Point, b: Point) -> int:
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
+def products(rows: Matrix, points: Sequence[Point]) -> list[Point]:
+    """The product of a matrix with each of many points."""
+    found = np.array(points, np.int64) @ np.array(rows, np.int64).reshape(len(rows), len(points[0])).T
+    return list(map(tuple, found.tolist()))
+
+
 def time_weights(time_extents: Point, gap_level: int = -1, gap_cycles: int = 0) -> Point:
     """``lambda``: cycles that one step of each time loop takes, outermost first.
 
@@ -87,15 +95,16 @@ def direct_steps(access: Access, dataflow: Dataflow) -> tuple[Step, ...]:
     Where the lag is 0 both directions would do; the lexicographically positive one is kept.
     """
     still = (0,) * len(dataflow.order)
-    rows = tuple(row for row in space_matrix(access, dataflow) if any(row))
-    found = []
-    for space in product(*(range(1 - size, size) for size in dataflow.shape)):
-        lag = dot(dataflow.skew, space)
-        if lag < 0 or not any(space) or any(dot(row, space) for row in rows):
-            continue
-        if lag > 0 or (lag == 0 and space > (0,) * len(space)):
-            found.append(Step(space, still))
-    return tuple(sorted(found, key=lambda s: (dot(dataflow.skew, s.space), sum(map(abs, s.space)), s.space)))
+    sizes = np.array(dataflow.shape)
+    # Row-major, so that of two opposite steps the lexicographically positive one is the later one.
+    steps = np.indices(tuple(2 * size - 1 for size in dataflow.shape)).reshape(len(sizes), -1).T - (sizes - 1)
+    lags = steps @ np.array(dataflow.skew)
+    positive = np.arange(len(steps)) > len(steps) // 2
+    same = ~(steps @ np.array(space_matrix(access, dataflow), np.int64).reshape(-1, len(sizes)).T).any(axis=1)
+    kept = same & ((lags > 0) | ((lags == 0) & positive))
+    steps, lags = steps[kept], lags[kept]
+    order = np.lexsort((*steps.T[::-1], np.abs(steps).sum(axis=1), lags))
+    return tuple(Step(tuple(space), still) for space in steps[order].tolist())
 
 
 def least_lag(access: Access, dataflow: Dataflow, extents: Mapping[str, int], space: Point) -> Step | None:

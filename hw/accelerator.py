@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dataflow.architecture import Architecture
+from hw.collector import paused_collector
 from hw.design import Design
 from hw.emit import emit
 from hw.lower import lower
@@ -82,8 +83,9 @@ def generate(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> 
     InfeasibleError
         A recurrence that cannot meet its deadline.
     """
-    design = design_of(architecture, passes=passes)
-    return Accelerator(design, architecture, emit(design), manifest(design))
+    with paused_collector():
+        design = design_of(architecture, passes=passes)
+        return Accelerator(design, architecture, emit(design), manifest(design))
 
 
 def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> Design:

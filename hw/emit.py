@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
@@ -16,46 +17,55 @@ from hw.design import Design
 from hw.units.memory import Bank
 from hw.units.point import PointModule
 from hw.units.sequencer import Sequencer
-from hw.units.switch import Rotator, Spread
+from hw.units.switch_text import rotator_text, spread_text
 from hw.wiring import top_verilog
 
 
 def emit(design: Design) -> str:
     """Verilog of a design; the same design gives the same bytes."""
-    text = [rtlil.convert(part, name=name, emit_src=False) for name, part in _modules(design)]
-    return f"{_verilog(chr(10).join(text))}\n{top_verilog(design)}"
+    text = "\n".join(_modules(design))
+    # Yosys is another process: meanwhile this one writes the wiring.
+    with ThreadPoolExecutor(1) as pool:
+        modules = pool.submit(_verilog, text)
+        top = top_verilog(design)
+        return f"{modules.result()}\n{top}"
 
 
-def _modules(design: Design) -> Iterator[tuple[str, Component]]:
+def _modules(design: Design) -> Iterator[str]:
+    """RTLIL of every module but the top."""
     banks: dict[str, tuple[str, int, int]] = {}
     for unit in design.units:
         read = f"{unit.name}_read" in design.netlist.node
         write = f"{unit.name}_write" in design.netlist.node
         width = design.bank_bits(unit)
         name = design.module(f"{unit.name}_memory")
-        yield name, Bank(width, unit.depth, array_writes=write, array_reads=read)
+        yield _rtlil(Bank(width, unit.depth, array_writes=write, array_reads=read), name)
         banks[f"{unit.name}_bank"] = (name, width, unit.depth)
     for kind, name in design.kind_name.items():
-        yield name, PointModule(kind, banks.get(kind.region))
+        yield _rtlil(PointModule(kind, banks.get(kind.region)), name)
     for node_name, name in design.composite.items():
         node = design.netlist.node[node_name]
         switch = node.parameter("switch")
         assert isinstance(switch, Switch)
         if node.op == "spread":
-            yield name, Spread(switch, node.width_bits, all_carries(switch))
+            yield spread_text(switch, node.width_bits, all_carries(switch), name=name)
         else:
-            yield name, Rotator(switch, node.width_bits, towards_banks=node.parameter("towards") == "banks")
-    yield (
-        design.module("control"),
-        Sequencer(
-            design.netlist,
-            design.units,
-            design.registers,
-            design.fifos,
-            design.most_drain_cycles,
-            design.structure.mode_sets,
-        ),
+            towards_banks = node.parameter("towards") == "banks"
+            yield rotator_text(switch, node.width_bits, towards_banks=towards_banks, name=name)
+    sequencer = Sequencer(
+        design.netlist,
+        design.units,
+        design.registers,
+        design.fifos,
+        design.most_drain_cycles,
+        design.structure.mode_sets,
     )
+    yield _rtlil(sequencer, design.module("control"))
+
+
+def _rtlil(component: Component, name: str) -> str:
+    text: str = rtlil.convert(component, name=name, emit_src=False)
+    return text
 
 
 def _verilog(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from dataflow.architecture import Plan
@@ -73,7 +74,7 @@ class AddressUnit:
 
     members: tuple[Generator | None, ...]
 
-    @property
+    @cached_property
     def _present(self) -> tuple[Generator, ...]:
         return tuple(m for m in self.members if m is not None)
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -123,8 +124,8 @@ class Kind:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+# A tuple: there is one for every port of every point.
+class Wire(NamedTuple):
     """Where an input port of a point comes from: a tap of a producer, then ``beyond`` registers outside modules."""
 
     producer: str
@@ -197,6 +198,20 @@ def structure(netlist: Netlist, fifo_depths: dict[str, int]) -> Structure:
     return _Structure(netlist, fifo_depths).found()
 
 
+@dataclass(frozen=True, slots=True)
+class _Tapped:
+    """The wires of all points that take an operand one way."""
+
+    source: str
+    points: Sequence[Point]
+    producers: Sequence[int]
+    tap: int
+    beyond: int
+
+    def wire(self, point: int) -> Wire:
+        return Wire(self.source, self.points[self.producers[point]], self.tap, self.beyond)
+
+
 class _Structure:
     """Classes of points, while they become kinds and wires."""
 
@@ -213,21 +228,28 @@ class _Structure:
         for node in self.netlist.nodes:
             points = self.netlist.region[node.region].points
             if composite(node):
-                for slot, number, point in self._turns(node, lambda chosen: bool(chosen)):
-                    inputs[node.name][slot.role, points[point]] = tuple(
-                        (modes, None if isinstance(source, int) else self._wire(slot, source, point))
-                        for source, modes in slot.chosen[number].items()
+                ways: dict[tuple[int, int], list[tuple[tuple[int, ...], _Tapped | None]]] = {
+                    (k, number): [
+                        (modes, None if isinstance(source, int) else self._tapped(slot, source))
+                        for source, modes in chosen.items()
+                    ]
+                    for k, slot in enumerate(self.slots[node.name])
+                    for number, chosen in enumerate(slot.chosen)
+                }
+                for k, number, point in self._turns(node, lambda chosen: bool(chosen)):
+                    inputs[node.name][self.slots[node.name][k].role, points[point]] = tuple(
+                        (modes, tapped.wire(point) if tapped else None) for modes, tapped in ways[k, number]
                     )
                 continue
             ports = {
-                (slot.role, number): _ports(slot, chosen)
-                for slot in self.slots[node.name]
+                (k, number): [(port, self._tapped(slot, way)) for way, port in _ports(slot, chosen).items()]
+                for k, slot in enumerate(self.slots[node.name])
                 for number, chosen in enumerate(slot.chosen)
             }
-            for slot, number, point in self._turns(node, lambda chosen: any(map(_outside, chosen))):
+            for k, number, point in self._turns(node, lambda chosen: any(map(_outside, chosen))):
                 mine = wires[node.region, points[point]]
-                for way, port in ports[slot.role, number].items():
-                    mine[port] = self._wire(slot, way, point)
+                for port, tapped in ports[k, number]:
+                    mine[port] = tapped.wire(point)
         kinds = {}
         for region in self.netlist.regions:
             members = [n for n in self.netlist.nodes if n.region == region.name and not composite(n)]
@@ -257,24 +279,25 @@ class _Structure:
                     leaves[slot.producers[way.row, slot.classes.rows(number)]] = 1
         return least, exported
 
-    def _turns(self, node: Node, wanted: Callable[[Chosen], bool]) -> Iterator[tuple[Slot, int, int]]:
-        """Operands of a node at its points, each with the number of its class, in the order of the node's arcs."""
-        turns: list[tuple[int, int, int, int]] = []
-        for k, slot in enumerate(self.slots[node.name]):
-            for number, chosen in enumerate(slot.chosen):
-                if wanted(chosen):
-                    rows = slot.classes.rows(number)
-                    turns += (
-                        (turn, k, number, row)
-                        for turn, row in zip(slot.turn[rows].tolist(), rows.tolist(), strict=True)
-                    )
-        for _, k, number, point in sorted(turns):
-            yield self.slots[node.name][k], number, point
+    def _turns(self, node: Node, wanted: Callable[[Chosen], bool]) -> Iterator[tuple[int, int, int]]:
+        """Operands of a node at its points, each with slot, class and point, in the order of the node's arcs."""
+        turns = [
+            np.stack([slot.turn[rows], np.full(len(rows), k), np.full(len(rows), number), rows])
+            for k, slot in enumerate(self.slots[node.name])
+            for number, chosen in enumerate(slot.chosen)
+            if wanted(chosen)
+            for rows in (slot.classes.rows(number),)
+        ]
+        if turns:
+            found = np.concatenate(turns, axis=1)
+            _, *parts = found[:, np.lexsort(found[::-1])].tolist()
+            yield from zip(*parts, strict=True)
 
-    def _wire(self, slot: Slot, way: Way, point: int) -> Wire:
+    def _tapped(self, slot: Slot, way: Way) -> _Tapped:
         region = self.netlist.region[self.netlist.node[way.source].region]
         tap = self.taps[way.source]
-        return Wire(way.source, region.points[slot.producers[way.row, point]], tap, way.registers - tap)
+        producers = slot.producers[way.row].tolist()
+        return _Tapped(way.source, region.points, producers, tap, way.registers - tap)
 
     def _kinds(self, region: Region, members: Sequence[Node]) -> dict[Point, Kind]:
         """The kind of each point of a region: operands in their order, and what leaves the module."""

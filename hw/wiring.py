@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataflow.dataflow import Point
 from hw.design import Design, unit_name
 from hw.host import HOST_ADDRESS_BITS
-from hw.kinds import Wire
+from hw.kinds import Kind, Wire
 from hw.netlist import Node
 from hw.sources import composite
 from hw.units.sequencer import mode_wire
@@ -29,9 +29,11 @@ class _Wiring:
         self.design, self.netlist = design, design.netlist
         self.vectors = {n.name: len(self.netlist.region[n.region].points) for n in self.netlist.nodes if composite(n)}
         self.lines_needed: dict[Tap, int] = defaultdict(int)
+        delayed = {wire.producer for wire in design.structure.all_wires() if wire.beyond}
         for wire in design.structure.all_wires():
-            tap = (wire.producer, wire.point, wire.tap)
-            self.lines_needed[tap] = max(self.lines_needed[tap], wire.beyond)
+            if wire.producer in delayed:
+                tap = (wire.producer, wire.point, wire.tap)
+                self.lines_needed[tap] = max(self.lines_needed[tap], wire.beyond)
 
     def lines(self) -> Iterator[str]:
         host = self.design.host_bits - 1
@@ -58,9 +60,13 @@ class _Wiring:
         for name, places in self.vectors.items():
             yield f"  wire {_range(self.netlist.node[name].width_bits * places)}{name}_all;"
         for points in self.design.structure.kinds.values():
+            exports = {
+                kind: [(f"{_range(self.netlist.node[name].width_bits)}{name}", tap) for name, tap in kind.exports]
+                for kind in dict.fromkeys(points.values())
+            }
             for point, kind in points.items():
-                for name, tap in kind.exports:
-                    yield f"  wire {_range(self.netlist.node[name].width_bits)}{unit_name(name, point)}_d{tap};"
+                for declared, tap in exports[kind]:
+                    yield f"  wire {unit_name(declared, point)}_d{tap};"
         for modes in self.design.structure.mode_sets:
             yield f"  wire {mode_wire(modes)};"
 
@@ -88,6 +94,8 @@ class _Wiring:
         return f"{unit_name(tap[0], tap[1])}_line{tap[2]}"
 
     def _wire(self, wire: Wire) -> str:
+        if not wire.beyond and wire.producer not in self.vectors:
+            return f"{unit_name(wire.producer, wire.point)}_d{wire.tap}"
         tap = (wire.producer, wire.point, wire.tap)
         if not wire.beyond:
             return self._origin(tap)
@@ -138,26 +146,34 @@ class _Wiring:
                 yield f"  wire {region}_chosen = host_tensor == 4'd{unit.tensor_id};"
                 yield f"  wire {region}_we = host_we & {region}_chosen;"
                 yield f"  wire {region}_re = host_re & {region}_chosen;"
+            common = {kind: self._common_ports(kind, bank=unit is not None) for kind in dict.fromkeys(points.values())}
+            wires = design.structure.wires
             for point, kind in points.items():
                 name = unit_name(region, point)
-                ports = {"clk": "clk", "rst": "rst"} if kind.clocked or unit else {}
-                for port, wire in design.structure.wires.get((region, point), {}).items():
-                    ports[port] = self._wire(wire)
-                ports |= {mode_wire(modes): mode_wire(modes) for modes in kind.mode_sets}
-                for node, tap in kind.exports:
-                    ports[f"{node}_d{tap}"] = f"{unit_name(node, point)}_d{tap}"
+                clock, selections = common[kind]
+                ports = clock + [
+                    f".{port}({self._wire(wire)})" for port, wire in wires.get((region, point), {}).items()
+                ]
+                ports += selections
+                ports += [f".{node}_d{tap}({unit_name(node, point)}_d{tap})" for node, tap in kind.exports]
                 if unit is not None:
                     width = design.bank_bits(unit)
                     yield f"  wire {_range(width)}{name}_rdata;"
-                    ports |= {
-                        "busy": "busy",
-                        "h_we": f"{region}_we",
-                        "h_re": f"{region}_re",
-                        "h_addr": f"host_addr[{unit.address_bits - 1}:0]",
-                        "h_wdata": _slice("host_wdata", design.bank_index(unit, point), width, 0),
-                        "h_rdata": f"{name}_rdata",
-                    }
-                yield _instance(design.kind_name[kind], name, ports)
+                    ports += [
+                        ".busy(busy)",
+                        f".h_we({region}_we)",
+                        f".h_re({region}_re)",
+                        f".h_addr(host_addr[{unit.address_bits - 1}:0])",
+                        f".h_wdata({_slice('host_wdata', design.bank_index(unit, point), width, 0)})",
+                        f".h_rdata({name}_rdata)",
+                    ]
+                yield f"  {design.kind_name[kind]} {name} ({', '.join(ports)});"
+
+    @staticmethod
+    def _common_ports(kind: Kind, *, bank: bool) -> tuple[list[str], list[str]]:
+        """Clock ports and selections by mode, which all points of a kind share."""
+        clock = [".clk(clk)", ".rst(rst)"] if kind.clocked or bank else []
+        return clock, [f".{mode_wire(modes)}({mode_wire(modes)})" for modes in kind.mode_sets]
 
     def _host(self) -> Iterator[str]:
         """Read data of the bank set that was asked for, one cycle after the banks give it."""

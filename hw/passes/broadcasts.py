@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count, zip_longest
 
 import networkx as nx
+import numpy as np
 
 from dataflow.dataflow import Point
 from hw.latencies import LATENCY_CYCLES
-from hw.netlist import Arc, Netlist, Node, Region
+from hw.netlist import Arc, Integers, Netlist, Node, Region
 from hw.passes.fan_out import beyond_broadcast, most_pairs
 from workloads.errors import BrickworkError
 
@@ -61,6 +63,8 @@ def rewire_broadcasts(netlist: Netlist, limit: int = FAN_OUT_LIMIT) -> Netlist:
     for name in [n.name for n in netlist.nodes]:
         if most_pairs(netlist, name) > limit:
             direct = beyond_broadcast(netlist, name)
+            if not _may_need_relays(direct, name, loops, limit):
+                continue
             tree = _grown(direct, name, loops, limit)
             netlist = tree.planted(direct) if tree.relays else netlist
     return netlist
@@ -124,6 +128,32 @@ def _cut(pins: Collection[Pin], most: int) -> list[tuple[Pin, ...]]:
     return found if len(found) < len(pins) else list(blocks(pins, most))
 
 
+def _may_need_relays(netlist: Netlist, name: str, loops: Mapping[str, int], limit: int) -> bool:
+    """False only if no value of a node can be read by more operands at once than the limit.
+
+    An upper bound on what `_Tree` counts, without a step for every operand: operands that several arcs bring count
+    several times, and those of different modes are added.
+    """
+    values = len(netlist.region[netlist.node[name].region].points)
+    total = np.zeros(values, np.int64)
+    cycles: dict[tuple[str, int], list[Integers]] = defaultdict(list)
+    for node, arc in netlist.arcs():
+        if arc.source != name or not arc.pairs:
+            continue
+        links = netlist.links(node, arc)
+        if loops[node.name] == loops[name]:
+            total += np.bincount(links.producers, minlength=values)
+        else:
+            begun = netlist.region[node.region].offset_cycles[arc.mode][links.consumers]
+            cycles[node.name, arc.mode].append((arc.time_cycles + begun) * values + links.producers)
+    for found in cycles.values():
+        read, counts = np.unique(np.concatenate(found), return_counts=True)
+        most = np.zeros(values, np.int64)
+        np.maximum.at(most, read % values, counts)
+        total += most
+    return bool(total.max(initial=0) > limit)
+
+
 def _grown(netlist: Netlist, name: str, loops: Mapping[str, int], limit: int) -> _Tree:
     """Trees behind all values of a node, as many levels as the limit needs."""
     found: dict[str, dict[Point, dict[tuple[str, Point], dict[int, int]]]] = {}
@@ -131,25 +161,26 @@ def _grown(netlist: Netlist, name: str, loops: Mapping[str, int], limit: int) ->
     for node, arc in netlist.arcs():
         if arc.source != name:
             continue
-        offsets = netlist.active(node, arc.mode)
-        for consumer, producer in arc.pairs:
-            if loops[node.name] == loops[name]:
+        if loops[node.name] == loops[name]:
+            for consumer, producer in arc.pairs:
                 kept[producer].add((node.name, arc.role, consumer))
-                continue
-            times = found.setdefault(node.name, {}).setdefault(producer, {}).setdefault((arc.role, consumer), {})
+            continue
+        offsets = netlist.active(node, arc.mode)
+        values = found.setdefault(node.name, defaultdict(dict))
+        for consumer, producer in arc.pairs:
+            times = values[producer].setdefault((arc.role, consumer), {})
             times[arc.mode] = arc.time_cycles + offsets[consumer]
+    modes = netlist.modes
     readers = {
         reader: {
-            producer: [
-                Pin(reader, role, point, tuple(map(times.get, netlist.modes))) for (role, point), times in pins.items()
-            ]
+            producer: [Pin(reader, role, point, tuple(map(times.get, modes))) for (role, point), times in pins.items()]
             for producer, pins in values.items()
         }
         for reader, values in found.items()
     }
     inside = Counter({producer: len(others) for producer, others in kept.items()})
-    direct = frozenset(_direct_modes(readers, inside, netlist.modes, limit))
-    tree = _Tree(name, _in_modes(readers, set(netlist.modes) - direct), inside + _reads(readers, direct), direct)
+    direct = frozenset(_direct_modes(readers, inside, modes, limit))
+    tree = _Tree(name, _in_modes(readers, set(modes) - direct), inside + _reads(readers, direct), direct)
     tree.grow(limit)
     return tree
 
@@ -160,8 +191,10 @@ def _direct_modes(readers: Readers, inside: Counter[Point], modes: Iterable[int]
     Together with the operands in recurrences they use up to half of the limit, so that a tree is left the other half.
     """
     found: set[int] = set()
-    for mode in sorted(modes, key=lambda mode: max(_reads(readers, {mode}).values(), default=0)):
-        if max((inside + _reads(readers, found | {mode})).values(), default=0) <= limit // 2:
+    alone = {mode: _reads(readers, {mode}) for mode in modes}
+    for mode in sorted(modes, key=lambda mode: max(alone[mode].values(), default=0)):
+        reads = _reads(readers, found | {mode}) if found else alone[mode]
+        if max((inside + reads).values(), default=0) <= limit // 2:
             found.add(mode)
             yield mode
 
@@ -177,14 +210,23 @@ def _reads(readers: Readers, modes: Collection[int]) -> Counter[Point]:
 
 def _in_modes(readers: Readers, modes: Collection[int]) -> Readers:
     """Pins without the modes in which they do not count, and without those that are left with none."""
+    some = next((pin for values in readers.values() for pins in values.values() for pin in pins), None)
+    if some and all(mode in modes for mode in range(len(some.times))):
+        return {reader: dict(values) for reader, values in readers.items()}
 
-    def part(pins: Iterable[Pin]) -> Iterator[Pin]:
+    @cache
+    def part(times: Times) -> Times:
+        return tuple(time if mode in modes else None for mode, time in enumerate(times))
+
+    def parts(pins: Iterable[Pin]) -> Iterator[Pin]:
         for pin in pins:
-            times = tuple(time if mode in modes else None for mode, time in enumerate(pin.times))
-            if any(time is not None for time in times):
+            times = part(pin.times)
+            if times == pin.times:
+                yield pin
+            elif any(time is not None for time in times):
                 yield replace(pin, times=times)
 
-    return {reader: {p: list(part(pins)) for p, pins in values.items()} for reader, values in readers.items()}
+    return {reader: {p: list(parts(pins)) for p, pins in values.items()} for reader, values in readers.items()}
 
 
 class _Tree:

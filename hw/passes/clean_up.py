@@ -166,12 +166,16 @@ def _without_repetitions(netlist: Netlist) -> Netlist:
             kept = same.setdefault(look, node.name)
             if kept != node.name:
                 stand_in |= {(node.name, p): (kept, p) for p in netlist.region[node.region].points}
-    return netlist.with_nodes(
-        {
-            n.name: replace(n, args=tuple(part for arc in n.args for part in _redirected(arc, stand_in)))
-            for n in netlist.nodes
-        }
-    )
+    repeated = {name for (name, point), kept in stand_in.items() if kept != (name, point)}
+
+    def operands(node: Node) -> Iterator[Arc]:
+        for arc in node.args:
+            if arc.source in repeated or not arc.pairs:
+                yield from _redirected(arc, stand_in)
+            else:
+                yield arc
+
+    return netlist.with_nodes({n.name: replace(n, args=tuple(operands(n))) for n in netlist.nodes})
 
 
 def _redirected(arc: Arc, stand_in: Mapping[tuple[str, Point], tuple[str, Point]]) -> Iterator[Arc]:

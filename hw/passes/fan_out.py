@@ -8,27 +8,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from dataflow.dataflow import Point
-from hw.netlist import Arc, Netlist, Node
-
-# What reads a value: node, role and point.
-Reader = tuple[str, str, Point]
+from hw.netlist import Arc, Integers, Netlist, Node
 
 
-def readers(netlist: Netlist, name: str) -> dict[tuple[Point, int], set[Reader]]:
-    """Operands that read each value of a node, by the registers between: those of one delay line are one load each.
+def most_readers(netlist: Netlist, name: str) -> int:
+    """Most operands that read one value of a node after as many registers: those of one delay line are one load each.
 
     The netlist has labels. Operands of all modes count, since their wires are all there. The next register of a delay
     line does not count, nor do wires that only pass a value on, but what reads it behind them does.
     """
     direct = beyond_broadcast(netlist, name)
-    found: dict[tuple[Point, int], set[Reader]] = defaultdict(set)
+    values = len(netlist.region[netlist.node[name].region].points)
+    operands: dict[tuple[str, str], list[Integers]] = defaultdict(list)
+    places: dict[str, int] = {}
     for node, arc in direct.arcs():
-        if arc.source == name:
-            slack = netlist.slack(node, arc)
-            for consumer, producer, span in direct.spans(node, arc):
-                found[producer, 0 if arc.fifo else span + slack].add((node.name, arc.role, consumer))
-    return found
+        if arc.source == name and arc.pairs:
+            links = direct.links(node, arc)
+            registers = np.zeros_like(links.span_cycles) if arc.fifo else links.span_cycles + netlist.slack(node, arc)
+            places[node.name] = len(netlist.region[node.region].points)
+            operands[node.name, arc.role].append(
+                (registers * values + links.producers) * places[node.name] + links.consumers
+            )
+    read = [np.unique(np.concatenate(found)) // places[reader] for (reader, _), found in operands.items()]
+    return int(np.unique(np.concatenate(read), return_counts=True)[1].max()) if read else 0
 
 
 def largest_fan_out(netlist: Netlist) -> int:
@@ -38,7 +40,7 @@ def largest_fan_out(netlist: Netlist) -> int:
     for name in sorted(bounds, key=lambda name: -bounds[name]):
         if bounds[name] <= largest:
             break
-        largest = max(largest, *map(len, readers(netlist, name).values()))
+        largest = max(largest, most_readers(netlist, name))
     return largest
 
 

@@ -64,7 +64,10 @@ def _operands(netlist: Netlist, node: Node) -> tuple[Counter[str], int]:
     choices = 0
     for role, arcs in by_role.items():
         links = [netlist.links(node, arc) for arc in arcs]
-        operands[role] = _distinct(*(found.consumers for found in links))
+        present = np.zeros(len(netlist.region[node.region].points), bool)
+        for found in links:
+            present[found.consumers] = True
+        operands[role] = int(present.sum())
         if modes > 1:
             choices += sum(
                 _distinct(
@@ -81,6 +84,7 @@ def _operands(netlist: Netlist, node: Node) -> tuple[Counter[str], int]:
 
 
 def _pairs(netlist: Netlist, node: Node, links: Links) -> Integers:
+    """A number for each pair, the same for equal pairs."""
     return links.producers * len(netlist.region[node.region].points) + links.consumers
 
 
