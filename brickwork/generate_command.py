@@ -20,7 +20,9 @@ from brickwork.arguments import (
 )
 from brickwork.files import check_writable
 from brickwork.options import chosen_dataflow, limits_of
+from brickwork.recurrences import print_idle
 from brickwork.steps import generate, load, save
+from hw.manifest import recurrence_facts
 from hw.passes.broadcasts import FAN_OUT_LIMIT
 
 
@@ -48,6 +50,7 @@ def generate_(
         with console.progress("generate"):
             accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit), fan_out_limit=fan_out_limit)
             files = save(accelerator, folder)
+        recurrences = accelerator.design.recurrences(0)
         facts = {
             "verilog": str(files.verilog),
             "manifest": str(files.manifest),
@@ -55,6 +58,7 @@ def generate_(
             "modules": len(accelerator.design.kind_name),
             "instances": sum(len(p) for p in accelerator.design.structure.kinds.values()),
             "register_bits": accelerator.design.netlist.statistics[-1].register_bits,
+            "recurrences": [recurrence_facts(found) for found in recurrences],
             "seconds": round(time.perf_counter() - began, 3),
         }
         if json_:
@@ -65,5 +69,6 @@ def generate_(
             f"{facts['register_bits']:,} register bits, {facts['seconds']} s",
             markup=False,
         )
+        print_idle(recurrences)
         for key in ("verilog", "manifest", "drawing"):
             console.out.print(f"  {key:<9} {facts[key]}", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +22,12 @@ from brickwork.arguments import (
 from brickwork.files import check_writable, write_all
 from brickwork.models import is_network, network_of
 from brickwork.options import chosen_dataflow
+from brickwork.recurrences import of_architecture
 from brickwork.show_network import network_table, print_network
 from brickwork.steps import ChoiceError, architecture, load
 from dataflow import Architecture
+from hw.manifest import recurrence_facts
+from hw.supported_formats import UnsupportedError
 
 
 def show(
@@ -89,6 +92,7 @@ def show(
                         {"name": t.tensor.name, "shape": list(t.tensor.shape), "format": str(t.tensor.format)}
                         for t in facts.tensors
                     ],
+                    "recurrences": None if built is None else _recurrence_facts(built),
                 }
             )
             return
@@ -114,3 +118,15 @@ def _print_architecture(built: Architecture) -> None:
     if drain.held:
         ways.append(f"accumulated over {', '.join(plan.dataflow.order[-drain.held :])}")
     console.out.print(f"  {drain.access}: {drain.banking}; {'; '.join(ways) or 'written at once'}", markup=False)
+    try:
+        for recurrence in of_architecture(built):
+            console.out.print(f"  {recurrence}", markup=False)
+    except UnsupportedError as no_netlist:
+        console.out.print(f"  when sums come back from their banks is not known: {no_netlist}", markup=False)
+
+
+def _recurrence_facts(built: Architecture) -> list[dict[str, Any]] | None:
+    try:
+        return [recurrence_facts(found) for found in of_architecture(built)]
+    except UnsupportedError:
+        return None

@@ -29,9 +29,11 @@ from brickwork.arguments import (
 )
 from brickwork.files import check_writable, write_all
 from brickwork.options import chosen_dataflow, limits_of, resized
+from brickwork.recurrences import of_longest_run, print_idle
 from brickwork.steps import Array, ChoiceError, generate, inputs_for, load
 from brickwork.steps import report as write_report
 from hw.accelerator import Accelerator
+from hw.manifest import recurrence_facts
 from hw.passes.broadcasts import FAN_OUT_LIMIT
 from sim import Result, simulate
 from workloads.nest import Nest
@@ -71,11 +73,13 @@ def simulate_(
         )
         if outputs is not None:
             _write_outputs(outputs, nest.output.tensor, result.outputs)
+        recurrences = of_longest_run(accelerator, nest)
         facts = {
             "match": result.matches,
             "cycles": {"predicted": result.predicted_cycles, "simulated": result.simulated_cycles},
             "macs": result.macs,
             "utilization": result.utilization,
+            "recurrences": [recurrence_facts(found) for found in recurrences],
             "simulator": result.simulator,
             "seconds": round(result.seconds, 3),
             "outputs": str(outputs) if outputs else None,
@@ -86,6 +90,7 @@ def simulate_(
             console.print_json(facts)
         else:
             _print_result(accelerator.name, result)
+            print_idle(recurrences)
             if outputs is not None:
                 console.out.print(f"  outputs   {outputs}", markup=False)
         if not result.matches:
@@ -165,6 +170,7 @@ def report(
             console.print_json({"report": str(page), "match": result.matches})
         else:
             _print_result(accelerator.name, result)
+            print_idle(of_longest_run(accelerator, nest))
             console.out.print(f"  report    {page}", markup=False)
         if not result.matches:
             raise typer.Exit(1)

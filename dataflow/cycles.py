@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 from dataflow.architecture import Plan
-from dataflow.dataflow import Point
+from dataflow.dataflow import Dataflow, Point
+from dataflow.drain import Spill
 from dataflow.lattice import least_free, solutions
 from dataflow.reuse import dot, space_target, time_matrix, time_weights
+from workloads.nest import Nest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,13 @@ class Timing:
         From a time step to the write of its result, skew excluded.
     hazard_cycles : int
         Least distance from the time step whose sum is written to the one that may read it back.
+    sum_cycles : int
+        Least distance between two terms that are summed in place.
     """
 
     write_cycles: int
     hazard_cycles: int
+    sum_cycles: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,44 +63,69 @@ class Cycles:
         return self.steady + self.border + self.gap + self.fill + self.drain
 
 
-def gap_cycles(plan: Plan, extents: Mapping[str, int], hazard_cycles: int) -> int:
-    """Idle cycles after each step of the gap loop, so that no spilled sum is read before it is written back.
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Two visits of one output element, of the pair that lies closest in time.
 
-    The least distance between two visits of an element, from the last time step of one accumulation to the first of
-    the next, is a bounded integer problem over the loops outside the held ones; see docs/reference/cycles.md.
+    Attributes
+    ----------
+    space : tuple of int
+        From the collector of the first visit to that of the second, one entry an axis.
+    time : tuple of int
+        Steps of the time loops between them, outermost first; 0 for the loops held.
+    distance_cycles : int
+        From the last time step of the first to the first of the second, without idle cycles.
     """
-    output = plan.drain
-    if output.gap_level < 0:
-        return 0
-    time_extents = plan.dataflow.time_extents(extents)
-    outer = len(time_extents) - output.held
+
+    space: Point
+    time: Point
+    distance_cycles: int
+
+
+def closest_visits(nest: Nest, dataflow: Dataflow, spill: Spill, extents: Mapping[str, int]) -> Visits | None:
+    """The two visits of an element that lie closest, none where no sum is read back from a bank.
+
+    From the last time step of one accumulation to the first of the next is a bounded integer problem over the loops
+    outside the held ones; see docs/reference/cycles.md.
+    """
+    return min(close_visits(nest, dataflow, spill, extents), key=lambda v: v.distance_cycles, default=None)
+
+
+def close_visits(nest: Nest, dataflow: Dataflow, spill: Spill, extents: Mapping[str, int]) -> Iterator[Visits]:
+    """For each way from one visit of an element to another, the least distance that it can have."""
+    if spill.gap_level < 0:
+        return
+    time_extents = dataflow.time_extents(extents)
+    outer = len(time_extents) - spill.held
     weights = time_weights(time_extents)
     inside = prod(time_extents[outer:])
-    rows = tuple(row[:outer] for row in time_matrix(output.access, plan.dataflow))
+    rows = tuple(row[:outer] for row in time_matrix(nest.output, dataflow))
     free = [k for k in range(outer) if not any(row[k] for row in rows)]
-    least: int | None = None
-    for space in _collector_steps(plan):
-        target = space_target(output.access, plan.dataflow, space)
+    for space in _collector_steps(dataflow, spill):
+        target = space_target(nest.output, dataflow, space)
         for time in solutions(rows, target, time_extents[:outer]):
             chosen = least_free(
                 dot(weights[:outer], time), [weights[k] for k in free], [time_extents[k] for k in free], 1
             )
             if chosen is None:
                 continue
-            lag = dot(weights[:outer], time) + sum(weights[k] * y for k, y in zip(free, chosen, strict=True))
-            distance = lag - (inside - 1)
-            least = distance if least is None else min(least, distance)
-    return 0 if least is None else max(0, hazard_cycles - least)
+            full = list(time)
+            for k, steps in zip(free, chosen, strict=True):
+                full[k] = steps
+            yield Visits(space, (*full, *(0,) * spill.held), dot(weights[:outer], tuple(full)) - (inside - 1))
 
 
-def _collector_steps(plan: Plan) -> set[Point]:
+def gap_cycles(plan: Plan, extents: Mapping[str, int], hazard_cycles: int) -> int:
+    """Idle cycles after each step of the gap loop, so that no spilled sum is read before it is written back."""
+    least = closest_visits(plan.nest, plan.dataflow, plan.drain.spill, extents)
+    return 0 if least is None else max(0, hazard_cycles - least.distance_cycles)
+
+
+def _collector_steps(dataflow: Dataflow, spill: Spill) -> Iterable[Point]:
     """Differences of collectors that can hold the same element at different times."""
-    output = plan.drain
-    still = (0,) * len(plan.dataflow.shape)
-    if output.start != "memory":
-        return {still}
-    sizes = plan.dataflow.shape
-    return set(product(*(range(1 - size, size) for size in sizes)))
+    if spill.start != "memory":
+        return ((0,) * len(dataflow.shape),)
+    return product(*(range(1 - size, size) for size in dataflow.shape))
 
 
 def run_weights(plan: Plan, extents: Mapping[str, int], timing: Timing) -> Point:

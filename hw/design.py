@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from dataflow.cycles import Timing
 from dataflow.dataflow import Point
+from dataflow.recurrence import Recurrence, recurrences
 from hw.generators import AddressUnit, Generator
 from hw.kinds import Kind, Structure, structure
 from hw.netlist import Netlist, Node
@@ -16,7 +17,13 @@ from hw.registers import Register, design_registers, fifo_depths
 
 def unit_name(name: str, point: Point) -> str:
     """Instance name of something at a point, such as ``fu_3_5``."""
-    return "_".join([name, *(f"m{-p}" if p < 0 else str(p) for p in point)])
+    return name + _suffix(point)
+
+
+# Points of the largest arrays, each of which is named a dozen times.
+@lru_cache(maxsize=1 << 16)
+def _suffix(point: Point) -> str:
+    return "".join(f"_m{-p}" if p < 0 else f"_{p}" for p in point)
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,14 @@ class Design:
         for plan, label in zip(self.netlist.plans, self.netlist.label, strict=True):
             write = label[f"{plan.drain.operand}_write"]
             read = label.get(f"{plan.drain.operand}_read")
-            found.append(Timing(write, 0 if read is None else write + 1 - read))
+            summed = self.netlist.node.get(f"{plan.drain.operand}_sum")
+            found.append(Timing(write, 0 if read is None else write + 1 - read, summed.latency_cycles if summed else 1))
         return tuple(found)
+
+    def recurrences(self, mode: int, extents: Mapping[str, int] | None = None) -> tuple[Recurrence, ...]:
+        """What sums of the output have to wait for in a run of these extents; of the limits when left out."""
+        plan = self.netlist.plans[mode]
+        return recurrences(plan, extents or plan.extents, self.timings[mode])
 
     def drain_cycles(self, mode: int) -> int:
         """Cycles from the last time step to the write of its result."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataflow.ordered_sum import sum_order
+from dataflow.recurrence import Recurrence
 from hw.design import Design
 from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
 from workloads.text import body_text
@@ -87,6 +88,7 @@ def _mode(design: Design, mode: int) -> Manifest:
             "skew_cycles": dataflow.most_skew_cycles,
             "gap_loop": dataflow.order[plan.drain.gap_level] if plan.drain.gap_level >= 0 else None,
         },
+        "recurrences": [recurrence_facts(found) for found in design.recurrences(mode)],
         "tensors": [
             {
                 "operand": gen.name,
@@ -110,4 +112,21 @@ def _mode(design: Design, mode: int) -> Manifest:
             }
             for feed in plan.feeds
         ],
+    }
+
+
+def recurrence_facts(found: Recurrence) -> Manifest:
+    """A recurrence as JSON types, with the sentence that people read."""
+    return {
+        "tensor": found.tensor,
+        "through": found.through,
+        "steps": dict(found.steps),
+        "space": list(found.space),
+        "distance_cycles": found.distance_cycles,
+        "latency_cycles": found.latency_cycles,
+        "idle_cycles": found.idle_cycles,
+        "idle_loops": list(found.idle_loops),
+        "total_idle_cycles": found.total_idle_cycles,
+        "order_without": list(found.order_without) if found.order_without else None,
+        "text": str(found),
     }

@@ -74,6 +74,9 @@ def fused_page(
         rounds=len(rounds),
         matches=all(result.matches for results in rounds for result in results),
         simulator=rounds[0][0].simulator if rounds else None,
+        recurrences=[
+            (plan.dataflow.name, found) for mode, plan in enumerate(plans) for found in design.recurrences(mode)
+        ],
         causes=[(cause, why) for cause, _, why in CAUSES],
         fusion=fusion,
         largest=max(rows, key=lambda row: row.register_bits_alone),

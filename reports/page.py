@@ -48,6 +48,7 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
         runs=work,
         longest=longest,
         cycles=cycles,
+        recurrences=design.recurrences(0, dict(longest.extents)),
         causes=[(cause, getattr(cycles, cause), why) for cause, _, why in CAUSES],
         array=svg_of(array_figure(plan)),
         utilization=utilization_chart(share, longest.predicted_cycles),
