@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.utils import bits_for
 
 from workloads.formats import FORMATS, Format
 from workloads.formats.encoding import FP32
@@ -73,7 +74,8 @@ def rounded(m: Module, magnitude: Value, exponent: Value, least_exponent: int, n
             m.d.comb += leading.eq(bits - 1 - place)
     # The exponent of the highest bit, and how far it may move left before the number is subnormal.
     highest = exponent + (bits - 1 - padding)
-    room = Signal(len(highest) + 2, name=f"{name}_room")
+    # Small formats have exponents of fewer bits than fp32's least one.
+    room = Signal(max(len(highest), bits_for(LEAST_EXPONENT)) + 2, name=f"{name}_room")
     m.d.comb += room.eq(highest - LEAST_EXPONENT)
     signed_room = room.as_signed()
     left = Signal(range(bits), name=f"{name}_left")

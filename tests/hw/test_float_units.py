@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.units.float_add import float_sum
 from hw.units.float_multiply import float_product
+from hw.units.float_widen import widened
 from sim.toolchain import require
 from workloads.formats import FORMATS, Format
 from workloads.formats.float_codes import NAN, added_codes, multiplied_codes
@@ -76,7 +77,10 @@ class Unit(wiring.Component):
 
 def simulated(formats: tuple[Format, Format] | None, a: Codes, b: Codes, folder: Path) -> Codes:
     """What the unit's Verilog gives for each pair of codes."""
-    unit = Unit(formats)
+    return simulated_unit(Unit(formats), a, b, folder)
+
+
+def simulated_unit(unit: Unit | Widening, a: Codes, b: Codes, folder: Path) -> Codes:
     (folder / "unit.v").write_text(verilog.convert(unit, name="unit", emit_src=False))
     bench = BENCH.replace("COUNT", str(len(a)))
     (folder / "bench.v").write_text(bench.replace("A_BITS", str(len(unit.a))).replace("B_BITS", str(len(unit.b))))
@@ -147,6 +151,9 @@ PRODUCTS = (
     Case("e4m3-e4m3-all", ("e4m3", "e4m3"), 0),
     Case("e5m2-e5m2-all", ("e5m2", "e5m2"), 0),
     Case("e2m1-e4m3-all", ("e2m1", "e4m3"), 0),
+    Case("e2m1-e2m1-all", ("e2m1", "e2m1"), 0),
+    Case("e2m1-int8-all", ("e2m1", "int8"), 0),
+    Case("int4-int4-all", ("int4", "int4"), 0),
     Case("bf16-bf16", ("bf16", "bf16"), 30_000),
     Case("bf16-e2m1", ("bf16", "e2m1"), 5_000),
     Case("bf16-int4", ("bf16", "int4"), 5_000),
@@ -157,6 +164,29 @@ PRODUCTS = (
     pytest.param(Case("bf16-bf16-many", ("bf16", "bf16"), 400_000), marks=pytest.mark.full),
     pytest.param(Case("fp32-fp32-many", ("fp32", "fp32"), 400_000), marks=pytest.mark.full),
 )
+
+
+class Widening(wiring.Component):
+    """A number of one format in another."""
+
+    def __init__(self, held: Format, wide: Format) -> None:
+        self.held, self.wide = held, wide
+        super().__init__({"a": In(held.bits), "b": In(1), "o": Out(32)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.o.eq(widened(m, self.a, self.held, self.wide, "unit"))
+        return m
+
+
+@pytest.mark.parametrize("wide", ["bf16", "fp32"])
+@pytest.mark.parametrize("held", ["e2m1", "e4m3", "e5m2", "e8m0", "int4", "int8"])
+def test_widening(held: str, wide: str, tmp_path: Path) -> None:
+    """Every code keeps its number, -0 its sign."""
+    small, large = FORMATS[held], FORMATS[wide]
+    codes = np.arange(1 << small.bits, dtype=np.uint32)
+    found = simulated_unit(Widening(small, large), codes, np.zeros_like(codes), tmp_path)
+    assert (canonical(values(found, large)) == canonical(values(codes, small))).all()
 
 
 @pytest.mark.parametrize("case", PRODUCTS, ids=lambda case: case.id)
