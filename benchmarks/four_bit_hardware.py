@@ -81,7 +81,7 @@ SMALL = (
     Design("nvfp4_4x4x16", NVFP4, (4, 4, 16)),
     Design("int4_4x4x16", INT4, (4, 4, 16)),
     Design("int8_4x4x16", INT8, (4, 4, 16)),
-    Design("bf16_4x4x16", BF16, (4, 4, 16), power=False),
+    Design("bf16_4x4x16", BF16, (4, 4, 16)),
     Design("int4_16x16", INT4, (16, 16, 1)),
     Design("int8_16x16", INT8, (16, 16, 1)),
 )

@@ -73,6 +73,7 @@ def build(
     limits: Mapping[str, int] | None = None,
     costs: LinkCosts | None = None,
     most_banks: int = MOST_BANKS,
+    continues: bool = False,
     name: str | None = None,
 ) -> Architecture:
     """Derive the architecture of one dataflow.
@@ -81,6 +82,9 @@ def build(
     ----------
     limits
         Largest run-time extents; the nest's own (a tile's, where tiled) when left out.
+    continues
+        Whether a run may start from the sums that another run left in the output banks, of the same nest or of another
+        dataflow of the array.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def build(
         feed(nest, access, operand, slot, dataflow, extents, costs or LinkCosts())
         for slot, (access, operand) in enumerate(zip(nest.inputs, operands, strict=True))
     )
-    output = drain(nest, dataflow, extents)
+    output = drain(nest, dataflow, extents, continues=continues)
     for part, access in ((output.banking, nest.output), *((f.banking, f.access) for f in feeds)):
         check_limit(part, access, dataflow, most_banks)
     feeds = mask_once(feeds)

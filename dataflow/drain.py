@@ -71,14 +71,14 @@ class Spill:
     gap_level: int
 
 
-def spill_of(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Spill:
+def spill_of(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int], *, continues: bool = False) -> Spill:
     """How the order of the loops lets sums stay, or has them leave for the banks."""
     access = nest.output
     held = stationary_loops(access, dataflow, extents)
     outer = len(dataflow.order) - held
     idle = tuple(k for k in range(outer) if dataflow.order[k] not in access.loops)
     tiled = any(loop not in access.loops and nest.extents[loop] > size for loop, size in dataflow.tile)
-    start: Start = "memory" if not _plain(nest) else "spilled" if idle or tiled else "zero"
+    start: Start = "memory" if not _plain(nest) else "spilled" if idle or tiled or continues else "zero"
     # Where elements have no plain home, any step of a loop outside the held ones may come back to one.
     gap_level = outer - 1 if start == "memory" else idle[-1] if idle else -1
     return Spill(held, start, idle, gap_level)
@@ -135,8 +135,8 @@ class Drain:
         return self.start != "zero"
 
 
-def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
-    """Plan the way of the output.
+def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int], *, continues: bool = False) -> Drain:
+    """Plan the way of the output; ``continues`` if a run may go on from the sums of an earlier one.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def drain(nest: Nest, dataflow: Dataflow, extents: Mapping[str, int]) -> Drain:
     stages, points = _stages(access, dataflow)
     _check_collectors(access, dataflow, points)
     rows, plain = access.matrix(nest.loop_names), _plain(nest)
-    spill = spill_of(nest, dataflow, extents)
+    spill = spill_of(nest, dataflow, extents, continues=continues)
     return Drain(
         operand=access.tensor,
         access=access,

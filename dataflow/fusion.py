@@ -98,8 +98,8 @@ def _options(plans: Sequence[Plan], heuristic: Sequence[Plan]) -> list[_Option]:
     slots = max(len(plan.feeds) for plan in plans)
     found = []
     for mode, (plan, other) in enumerate(zip(plans, heuristic, strict=True)):
-        # Factors may change places; other operands may not.
-        free = plan.nest.unit == PRODUCT
+        # Factors may change places; other operands may not, nor may those of a product that rounds on its way.
+        free = plan.nest.unit == PRODUCT and not (plan.nest.floating and slots > 2)
         for operand, feed in enumerate(plan.feeds):
             feeds = {(f.parents, f.delayed): f for f in (*feed_options(plan, feed), other.feeds[operand])}
             for each in feeds.values():

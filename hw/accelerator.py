@@ -22,7 +22,7 @@ from hw.passes.reduction_trees import balance_reductions
 from hw.passes.shared_pins import share_pins
 from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
-from hw.supported_formats import UnsupportedError, unshared_formats
+from hw.supported_formats import UnsupportedError, slot_formats, unshared_formats
 
 Pass = Callable[[Netlist], Netlist]
 # Passes over one dataflow come before fusion, all others after it.
@@ -94,11 +94,11 @@ def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) ->
     plans = architecture.plans
     if faults := tuple(unshared_formats(plans)):
         raise UnsupportedError("\n".join(faults))
-    factors = max(len(plan.feeds) for plan in plans)
-    lowered = [lower(plan, name, factors=factors) for plan in plans]
+    factors, slots = max(len(plan.feeds) for plan in plans), slot_formats(plans)
+    lowered = [lower(plan, name, factors=factors, slots=slots) for plan in plans]
     # A gate that one dataflow needs lies in the way of all.
     if any("gated" in netlist.node for netlist, _ in lowered):
-        lowered = [lower(plan, name, factors=factors, gate=True) for plan in plans]
+        lowered = [lower(plan, name, factors=factors, slots=slots, gate=True) for plan in plans]
     netlists = [netlist for netlist, _ in lowered]
     for netlist in netlists:
         check(netlist, after="lowering")

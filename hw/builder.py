@@ -45,7 +45,7 @@ class Builder:
         **parameters: object,
     ) -> str:
         cycles = LATENCY_CYCLES.get(op, 0) if latency is None else latency
-        signed = op not in ("control", "spread", "all") and width > 1
+        signed = op not in ("control", "spread", "all", "power") and width > 1
         self.nodes[name] = Node(name, region, op, tuple(args), width, cycles, signed, tuple(parameters.items()))
         return name
 

@@ -1,4 +1,4 @@
-"""Factors that all terms of an adder tree share: block scales, above all."""
+"""Factors that are cheaper elsewhere or otherwise than as integers in each term: block scales, above all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from dataflow.architecture import Plan
 from dataflow.reuse import Step
+from workloads.formats import Format
 from workloads.functional_units.product import UNIT as PRODUCT
 from workloads.nest import Access
 from workloads.reduction import SUM
@@ -31,6 +32,30 @@ def deferred_factors(plan: Plan) -> dict[int, int]:
     if len(found) == len(plan.feeds):
         del found[min(found)]
     return found
+
+
+def significand_bits(held: Format) -> int:
+    """Bits of a floating-point format's significand with its sign, in two's complement."""
+    assert held.encoding is not None
+    return held.encoding.mantissa_bits + 2
+
+
+def most_power(held: Format) -> int:
+    """The largest power of two that a significand is multiplied by, in units of the format's smallest step."""
+    assert held.encoding is not None
+    return max(0, (1 << held.encoding.exponent_bits) - 2)
+
+
+def shifted_apart(held: Format) -> bool:
+    """True for a format whose significand multiplies first, and whose powers of two are one shift of the product.
+
+    A multiplier grows with the product of the widths, a shifter with the product's width times the few bits of the
+    exponent. It pays where the number as an integer has more than twice the bits of its significand: an E4M3 scale has
+    19 bits, 5 of them significand and sign. E2M1 has 5 and 3.
+    """
+    if held.encoding is None or held.fraction_bits is None:
+        return False
+    return held.most_steps.bit_length() + 1 > 2 * significand_bits(held)
 
 
 def _constant_along(access: Access, step: Step, plan: Plan) -> bool:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-LATENCY_CYCLES = {"read": 1, "rotate": 1, "multiply": 1, "float_multiply": 1, "compute": 1, "add": 1, "relay": 1}
+LATENCY_CYCLES = {
+    "read": 1,
+    "rotate": 1,
+    "multiply": 1,
+    "float_multiply": 1,
+    "shift": 1,
+    "compute": 1,
+    "add": 1,
+    "relay": 1,
+}
 
 
 def reduce_latency_cycles(operands: int, *, balanced: bool) -> int:

@@ -112,8 +112,12 @@ class Node:
     mask       value or, where a ``bit`` is 0, the identity of the reduction ``by`` (0 when none is given)
     source     operand of a functional unit: stationary register, links, port
     decode     the integer that a ``code`` of ``format`` means, in the format's smallest steps
+    significand  the same without its power of two
+    power      the exponent of that power
     multiply   product of two, or with a constant
+    shift      ``value`` times two to the sum of all roles ``byN``
     float_multiply  the same of codes of two ``formats`` in fp32
+    widen      a ``code`` of one of two ``formats`` as that of the other
     compute    functional unit ``unit`` (roles as in its spelling)
     add        ``by`` applied to what is present, of fp32 codes where ``floating``
     reduce     multi-operand ``by``, ``balanced`` or a chain; ``floating`` as above

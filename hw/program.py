@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Protocol
 
@@ -56,6 +56,8 @@ class Run:
         32-bit words to write before the start.
     weights : tuple of int
         Cycles that one step of each time loop takes, outermost first.
+    placed : tuple of (tensor number, address)
+        Inputs that do not begin at address 0 of their banks.
     """
 
     origin: tuple[tuple[str, int], ...]
@@ -66,6 +68,7 @@ class Run:
     inputs: tuple[Layout, ...]
     output: Layout
     preloads: bool
+    placed: tuple[tuple[int, int], ...] = ()
 
     @property
     def predicted_cycles(self) -> int:
@@ -73,7 +76,11 @@ class Run:
 
     def loads(self, tensors: Tensors, output: npt.NDArray[np.generic]) -> list[Load]:
         """Rows for every input bank, and for the output banks where sums start from them."""
-        found = [Load(layout.tensor_id, 0, layout.pack(tensors[layout.tensor])) for layout in self.inputs]
+        at = dict(self.placed)
+        found = [
+            Load(layout.tensor_id, at.get(layout.tensor_id, 0), layout.pack(tensors[layout.tensor]))
+            for layout in self.inputs
+        ]
         if self.preloads:
             found.append(Load(self.output.tensor_id, 0, self.output.pack(output)))
         return found
@@ -95,18 +102,29 @@ class HasDesign(Protocol):
     def design(self) -> Design: ...
 
 
-def runs(accelerator: HasDesign, nest: Nest, dataflow: str | None = None) -> tuple[Run, ...]:
+def runs(
+    accelerator: HasDesign,
+    nest: Nest,
+    dataflow: str | None = None,
+    *,
+    continues: bool = False,
+    placed: Mapping[str, int] | None = None,
+) -> tuple[Run, ...]:
     """Cut a nest into runs of a design, tiles in the nest's own loop order.
 
     Parameters
     ----------
     dataflow
         Name of the one to use, where the design serves the nest in several; the first that fits when left out.
+    continues
+        Start from the sums that lie in the output banks instead of the reduction's identity; see `check_continues`.
+    placed
+        Addresses in their banks at which inputs begin, 0 where left out, so that several lie there side by side.
 
     Raises
     ------
     ProgramError
-        The nest is none of those that the design serves, or too large for it.
+        The nest is none of those that the design serves, or too large for it; or it cannot continue.
     """
     design = accelerator.design
     mode = _mode(design, nest, dataflow)
@@ -117,12 +135,40 @@ def runs(accelerator: HasDesign, nest: Nest, dataflow: str | None = None) -> tup
     for start in product(*ranges):
         origin = dict(zip(nest.loop_names, start, strict=True))
         extents = {loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()}
-        done.append(_run(design, mode, nest, origin, extents))
+        done.append(_run(design, mode, nest, origin, extents, continues, placed or {}))
+    if continues and (len(done) > 1 or not plan.drain.reads_back):
+        why = (
+            f"takes {len(done)} runs, of which only one can follow on another nest's sums"
+            if len(done) > 1
+            else "always starts its sums anew; it continues earlier ones only if it is built for that"
+        )
+        raise ProgramError(design.name, (f"dataflow {plan.dataflow.name!r} of nest {nest.name!r} {why}",))
     return tuple(done)
 
 
+def check_continues(accelerator: HasDesign, before: Run, after: Run) -> None:
+    """Check that the sums which a run left in the output banks lie where the next one, which continues them, looks.
+
+    Raises
+    ------
+    ProgramError
+    """
+    if replace(before.output, tensor="") != replace(after.output, tensor=""):
+        raise ProgramError(
+            accelerator.design.name,
+            (
+                f"tensor {after.output.tensor!r} cannot continue the sums of tensor {before.output.tensor!r}: "
+                "format, size or banks of the two differ",
+            ),
+        )
+
+
 def meaning(
-    accelerator: HasDesign, nest: Nest, inputs: Mapping[str, npt.ArrayLike], dataflow: str | None = None
+    accelerator: HasDesign,
+    nest: Nest,
+    inputs: Mapping[str, npt.ArrayLike],
+    dataflow: str | None = None,
+    initial: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.generic]:
     """What a design has to compute: the nest's own meaning, or in floating point that of the order of its sums.
 
@@ -132,9 +178,9 @@ def meaning(
     InputError
     """
     if not nest.floating:
-        return run(nest, inputs)
+        return run(nest, inputs, initial)
     design = accelerator.design
-    return run_ordered(design.netlist.plans[_mode(design, nest, dataflow)], nest, inputs)
+    return run_ordered(design.netlist.plans[_mode(design, nest, dataflow)], nest, inputs, initial)
 
 
 def _mode(design: Design, nest: Nest, dataflow: str | None) -> int:
@@ -173,7 +219,15 @@ def _mismatches(plan: Plan, nest: Nest) -> Iterator[str]:
             yield f"loop {loop!r} has extent {extent}, but the design was generated for at most {limit}"
 
 
-def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents: dict[str, int]) -> Run:
+def _run(
+    design: Design,
+    mode: int,
+    nest: Nest,
+    origin: dict[str, int],
+    extents: dict[str, int],
+    continues: bool,
+    placed: Mapping[str, int],
+) -> Run:
     plans = design.netlist.plans
     plan, timing, outside = plans[mode], design.timings[mode], levels_outside(plans, plans[mode])
     levels = loop_levels(plans)
@@ -188,7 +242,7 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
     values |= {"mode": 1 << mode, "drain": design.drain_cycles(mode)} if len(plans) > 1 else {}
     values |= {f"last_{levels[k + outside]}": trip - 1 for k, trip in enumerate(trips.values())}
     values["gap"] = cycles.gap // max(1, _gaps(trips, drain.gap_level))
-    values["accumulate"] = int(again)
+    values["accumulate"] = int(again or continues)
     for axis, (loop, size) in zip(axis_names(plans), dataflow.space, strict=True):
         left = extents[loop] - size * (trips[loop] - 1)
         values[f"edge_{axis}"] = (1 << left) - 1
@@ -200,6 +254,8 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
         held = window(gen.access, nest, extents, origin)
         shape = None if gen.tensor_id == 0 else nest.tensor(gen.access.tensor).shape
         values |= generator_registers(unit, gen, outside, dataflow, extents, held, shape)
+        first = placed.get(gen.access.tensor, 0) if gen.tensor_id else 0
+        values[f"{gen.name}_start"] += first
         layouts[gen.tensor_id] = Layout(
             gen.access.tensor,
             nest.tensor(gen.access.tensor).format,
@@ -210,12 +266,12 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
             unit.banks,
             design.placement(mode, gen),
         )
-        if layouts[gen.tensor_id].rows > gen.depth:
+        if first + layouts[gen.tensor_id].rows > unit.depth:
             raise ProgramError(
                 design.name,
                 (
-                    f"tensor {gen.access.tensor!r} needs {layouts[gen.tensor_id].rows} words in each bank, "
-                    f"which holds {gen.depth}",
+                    f"tensor {gen.access.tensor!r} needs {layouts[gen.tensor_id].rows} words in each bank"
+                    f"{f' from address {first} on' if first else ''}, which holds {unit.depth}",
                 ),
             )
     return Run(
@@ -226,7 +282,8 @@ def _run(design: Design, mode: int, nest: Nest, origin: dict[str, int], extents:
         cycles,
         tuple(layout for number, layout in sorted(layouts.items()) if number),
         layouts[0],
-        drain.start == "memory" or again or not nest.dense,
+        not continues and (drain.start == "memory" or again or not nest.dense),
+        tuple((n, placed[layout.tensor]) for n, layout in layouts.items() if n and layout.tensor in placed),
     )
 
 

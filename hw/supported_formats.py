@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dataflow.architecture import Plan
 from hw.units.float_multiply import significand_bits
@@ -28,19 +28,45 @@ def unsupported_formats(nest: Nest) -> Iterator[str]:
 
 
 def unshared_formats(plans: Sequence[Plan]) -> Iterator[str]:
-    """A sentence on each dataflow that cannot share an array with the first one because of floating point."""
-    first = _formats(plans[0].nest)
+    """A sentence on each dataflow whose sums are floating point where the first one's are integers, or otherwise."""
+    first = plans[0]
     for plan in plans[1:]:
-        formats = _formats(plan.nest)
-        if formats != first and (plan.nest.floating or plans[0].nest.floating):
+        if plan.nest.floating != first.nest.floating:
             yield (
-                f"dataflow {plan.dataflow.name!r} has formats {', '.join(formats)}, but {plans[0].dataflow.name!r} has "
-                f"{', '.join(first)}; in floating point, dataflows share an array only where all formats are the same"
+                f"dataflow {plan.dataflow.name!r} has sums in {_sums(plan)}, but {first.dataflow.name!r} has them in "
+                f"{_sums(first)}; floating point shares no array with integers"
             )
 
 
-def _formats(nest: Nest) -> tuple[str, ...]:
-    return tuple(str(nest.tensor(access.tensor).format) for access in nest.accesses)
+def _sums(plan: Plan) -> str:
+    return str(plan.nest.tensor(plan.nest.output.tensor).format)
+
+
+def slot_formats(plans: Sequence[Plan]) -> dict[int, Format]:
+    """For each operand slot of floating-point dataflows the format that its multiplier takes.
+
+    It is that of the operands where they all agree, else bf16 if that holds every number of theirs, else fp32.
+    """
+    found: dict[int, dict[Format, None]] = {}
+    for plan in plans:
+        if plan.nest.floating:
+            for feed in plan.feeds:
+                found.setdefault(feed.slot, {})[plan.nest.tensor(feed.access.tensor).format] = None
+    return {slot: next(iter(held)) if len(held) == 1 else _container(held) for slot, held in found.items()}
+
+
+def _container(formats: Iterable[Format]) -> Format:
+    bf16, fp32 = FORMATS["bf16"], FORMATS["fp32"]
+    assert bf16.encoding is not None
+    return bf16 if all(held == bf16 or _in_bf16(held) for held in formats) else fp32
+
+
+def _in_bf16(held: Format) -> bool:
+    """True if bf16 holds every number of a format; its exponents are those of fp32."""
+    bf16 = FORMATS["bf16"]
+    # An integer's most negative number is a power of two, and all others have a bit less.
+    bits = held.bits - 1 if held.integer else significand_bits(held)
+    return bits <= significand_bits(bf16) and (held.integer or (held.encoding is not None and held.bits <= bf16.bits))
 
 
 def _has_unit(held: Format, nest: Nest, *, output: bool) -> bool:

@@ -58,7 +58,7 @@ class Driver:
     async def poison(self, task: Task) -> None:
         """Overwrite the place of the result."""
         await self.sequencer.do(
-            Operation.FILL, tensor=task.result_id, address=task.result_address, count=task.result_rows
+            Operation.FILL, tensor=task.result_id, address=task.result_address, count=task.filled_rows
         )
 
     async def run(self, task: Task) -> None:

@@ -33,7 +33,10 @@ class Rows(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One start-to-done: what to write before, what to read after, and when to give up."""
+    """One start-to-done: what to write before, what to read after, and when to give up.
+
+    ``filled_rows`` of the result's place are overwritten before, so that no earlier result can be taken for this one.
+    """
 
     number: int
     registers: tuple[tuple[int, int], ...]
@@ -42,6 +45,7 @@ class Task(NamedTuple):
     result_address: int
     result_rows: int
     deadline_cycles: int
+    filled_rows: int
 
 
 class Answer(NamedTuple):

@@ -94,6 +94,8 @@ class Result:
         Points of the nest over cycles times functional units.
     seconds : float
         All of the call.
+    rows_written, rows_read : int
+        Rows that passed the host port, a cycle each: inputs and sums before the runs, results after them.
     """
 
     outputs: Array
@@ -108,6 +110,8 @@ class Result:
     seconds: float
     log: Path
     waveform: Path | None
+    rows_written: int = 0
+    rows_read: int = 0
 
     @property
     def matches(self) -> bool:
@@ -147,11 +151,20 @@ class Job:
         Tensors by name, as the nest's formats and shapes ask.
     dataflow : str or None
         Name of the dataflow to use, where the design has several; the first that fits when left out.
+    continues : bool
+        Start from the sums that the job before left in the output banks.
+    reads : bool
+        Read the result, to compare it; otherwise it stays in the banks, for a job that continues it.
+    placed : mapping of input to address
+        Where inputs begin in their banks, so that they leave there what other jobs need.
     """
 
     nest: Nest
     inputs: Mapping[str, npt.ArrayLike]
     dataflow: str | None = None
+    continues: bool = False
+    reads: bool = True
+    placed: Mapping[str, int] | None = None
 
 
 def simulate(
@@ -213,15 +226,22 @@ def simulate_all(
     cache: Path | None = None,
     progress: Progress | None = None,
     program: Program | None = None,
+    remember: bool = False,
 ) -> tuple[Result, ...]:
     """Run several nests one after the other in one simulation, without a reset between them.
 
     Parameters and errors are those of `simulate`.
+
+    Parameters
+    ----------
+    remember
+        Do not write rows of an input again that lie in its banks already.
     """
     began = time.perf_counter()
     say: Progress = progress or (lambda phase, part: None)
     tensors = [check_inputs(job.nest, job.inputs) for job in jobs]
     runs = [tuple(program(accelerator, job.nest) if program else _runs(accelerator, job)) for job in jobs]
+    _check_chain(accelerator, jobs, runs)
     outputs = [start_of(job.nest) for job in jobs]
     bench = _bench(accelerator, runs, tensors, outputs)
     place = cache or cache_folder()
@@ -239,16 +259,19 @@ def simulate_all(
     log = _new_log(place, accelerator.name, simulator)
     target = None if waveform is None else waveform.resolve()
     results, total, done = [], sum(map(len, runs)), 0
+    banks = _Banks(remember)
+    left: Array | None = None
     with running(accelerator.name, made, bench, waveform=target, log=log) as simulation:
         for job, given, parts, output in zip(jobs, tensors, runs, outputs, strict=True):
             started = time.perf_counter()
             answers = []
             for part in parts:
                 say("run", done / total)
-                answers.append(_answer(simulation, done, part, given, output))
+                answers.append(_answer(simulation, done, part, given, output, banks, job))
                 done += 1
             ended = time.perf_counter()
-            expected = run(job.nest, given) if program else _meaning(accelerator, job)
+            left = run(job.nest, given) if program else _meaning(accelerator, job, left if job.continues else None)
+            expected = left if job.reads else output
             cycles = tuple(
                 RunCycles(part.predicted_cycles, answer.counted_cycles, answer.timed_cycles)
                 for part, answer in zip(parts, answers, strict=True)
@@ -268,6 +291,8 @@ def simulate_all(
                     seconds=time.perf_counter() - began,
                     log=log,
                     waveform=waveform,
+                    rows_written=banks.taken(),
+                    rows_read=sum(part.readback[2] for part in parts) if job.reads else 0,
                 )
             )
         simulation.finish(at_least=total)
@@ -279,13 +304,63 @@ def _runs(accelerator: Any, job: Job) -> Sequence[Run]:
     # Amaranth and the solvers come with it, which the benches of hand-written designs do not need.
     from hw.program import runs
 
-    return runs(accelerator, job.nest, job.dataflow)
+    return runs(accelerator, job.nest, job.dataflow, continues=job.continues, placed=job.placed)
 
 
-def _meaning(accelerator: Any, job: Job) -> Array:
+def _meaning(accelerator: Any, job: Job, initial: Array | None) -> Array:
     from hw.program import meaning
 
-    return meaning(accelerator, job.nest, job.inputs, job.dataflow)
+    return meaning(accelerator, job.nest, job.inputs, job.dataflow, initial)
+
+
+def _check_chain(accelerator: Any, jobs: Sequence[Job], runs: Sequence[Sequence[Any]]) -> None:
+    """Check that each job that continues sums comes behind a job that left them where it looks."""
+    for number, job in enumerate(jobs):
+        if job.continues:
+            from hw.program import ProgramError, check_continues
+
+            if not number:
+                raise ProgramError(
+                    accelerator.name, (f"nest {job.nest.name!r} continues sums, but no job is before it",)
+                )
+            # Of several runs the last one's sums are in the banks, and they are a part of the result only.
+            if len(runs[number - 1]) > 1:
+                raise ProgramError(
+                    accelerator.name,
+                    (
+                        f"nest {job.nest.name!r} continues the sums of {jobs[number - 1].nest.name!r}, which takes "
+                        f"{len(runs[number - 1])} runs; expected one",
+                    ),
+                )
+            check_continues(accelerator, runs[number - 1][-1], runs[number][0])
+
+
+class _Banks:
+    """What the host has written into the banks of each tensor's set, and how many rows that took."""
+
+    def __init__(self, remember: bool) -> None:
+        self.remember = remember
+        self.held: dict[int, dict[int, bytes]] = {}
+        self.rows = 0
+
+    def left_to_write(self, loads: Iterable[Load], result_id: int) -> tuple[Rows, ...]:
+        """The loads of a run without what lies there; the run overwrites the banks of its result."""
+        found = []
+        for load in loads:
+            held = self.held.setdefault(load.tensor_id, {})
+            rows = {load.address + n: row.tobytes() for n, row in enumerate(load.rows)}
+            if self.remember and all(held.get(address) == row for address, row in rows.items()):
+                continue
+            held |= rows
+            self.rows += len(load.rows)
+            found.append(Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes()))
+        self.held.pop(result_id, None)
+        return tuple(found)
+
+    def taken(self) -> int:
+        """Rows written since the last question."""
+        rows, self.rows = self.rows, 0
+        return rows
 
 
 def _bench(
@@ -301,15 +376,23 @@ def _bench(
     return Bench(accelerator.top, accelerator.host_bits, tuple(sorted(sizes.items())))
 
 
-def _answer(simulation: Simulator, number: int, part: Run, tensors: Mapping[str, Array], output: Array) -> Answer:
-    """Do one run, which may start from what an earlier one left in ``output``."""
+def _answer(
+    simulation: Simulator,
+    number: int,
+    part: Run,
+    tensors: Mapping[str, Array],
+    output: Array,
+    banks: _Banks,
+    job: Job,
+) -> Answer:
+    """Do one run, which may start from what an earlier one left in ``output``, or in the banks."""
     tensor, address, rows, row_bytes = part.readback
-    loads = tuple(
-        Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes()) for load in part.loads(tensors, output)
-    )
+    loads = banks.left_to_write(part.loads(tensors, output), tensor)
     deadline = 4 * part.predicted_cycles + 10_000
-    answer = simulation.do(Task(number, part.registers, loads, tensor, address, rows, deadline))
-    part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
+    read, filled = rows if job.reads else 0, 0 if job.continues else rows
+    answer = simulation.do(Task(number, part.registers, loads, tensor, address, read, deadline, filled))
+    if job.reads:
+        part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
     return answer
 
 

@@ -98,6 +98,21 @@ def _node(use: Use, ins: dict[str, Tallied], found: Primitives) -> None:
             assert isinstance(held, Format) and held.encoding is not None
             found["mux_bits"] += bits * held.encoding.exponent_bits
             found["adder_bits"] += bits
+        case "significand":
+            found["adder_bits"] += bits
+        case "power":
+            found["adder_bits"] += bits
+            found["gate_bits"] += bits
+        case "shift":
+            powers = [tallied for role, tallied in ins.items() if role != "value"]
+            amount = powers[0]
+            for power in powers[1:]:
+                amount = amount + power
+            moved = ins["value"].bits
+            for step in range(amount.bits):
+                moved = min(bits, moved + (1 << step))
+                found["mux_bits"] += moved
+            found["register_bits"] += bits
         case "multiply":
             constant = dict(node.parameters).get("constant")
             sources = {

@@ -15,7 +15,7 @@ from hw.netlist import Arc, Netlist, Node, Region
 ROOTS = ("write",)
 
 # Nodes of which equal ones may be one: they hold nothing and differ in nothing but what they say.
-PURE = ("mask", "all", "lane", "multiply", "float_multiply", "compute")
+PURE = ("mask", "all", "lane", "multiply", "float_multiply", "shift", "compute")
 
 
 def clean_up(netlist: Netlist) -> Netlist:

@@ -73,15 +73,17 @@ def _masked_product(netlist: Netlist, mask: Node) -> Node | None:
     found: Node | None = None
     reader = mask
     while True:
-        arcs = reader.arcs("value" if reader is mask else "a")
+        arcs = reader.arcs("value" if reader.op in ("mask", "shift") else "a")
         sources = {arc.source for arc in arcs}
         if len(sources) != 1 or any(c != p for arc in arcs for c, p in arc.pairs):
             return found
         node = netlist.node[sources.pop()]
         readers = {n.name for n, arc in netlist.arcs() if arc.source == node.name}
-        if node.op != "multiply" or readers != {reader.name} or node.region != mask.region:
+        if node.op not in ("multiply", "shift") or readers != {reader.name} or node.region != mask.region:
             return found
-        found = reader = node
+        reader = node
+        # A shift by a product's powers is no place for a mask: the product in front of it is.
+        found = node if node.op == "multiply" else found
 
 
 def _moved(netlist: Netlist, mask: Node, product: Node) -> Netlist:

@@ -36,6 +36,9 @@ def measure(netlist: Netlist, name: str) -> PassStatistics:
             multipliers += count * widths[0] * (widths[1] if len(widths) > 1 else 1)
         elif node.op == "float_multiply":
             multipliers += count * prod(significand_bits(held) for held in float_formats(node))
+        elif node.op == "shift":
+            powers = [netlist.node[a.source].width_bits for a in node.args if a.role != "value"]
+            muxes += count * node.width_bits * max(powers)
         elif node.op == "compute":
             adders += count * node.width_bits
         elif node.op == "select":
@@ -94,7 +97,7 @@ def _distinct(*values: Integers) -> int:
 
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
     """Registers inside primitives: pipeline stages, stationary registers, programmable delays."""
-    if node.op in ("multiply", "float_multiply", "compute", "add", "rotate", "relay"):
+    if node.op in ("multiply", "float_multiply", "shift", "compute", "add", "rotate", "relay"):
         return count * node.width_bits
     if node.op == "reduce":
         # Every level of a tree, or place of a chain, holds what is still to be added.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 from math import prod
 
+from hw.factoring import most_power, significand_bits
 from hw.netlist import Netlist, Node
 from workloads.formats import Format
 from workloads.functional_unit import Range
@@ -57,6 +58,19 @@ def infer_widths(netlist: Netlist) -> Netlist:
             held = node.parameter("format")
             assert isinstance(held, Format)
             ranges[node.name] = (-held.most_steps, held.most_steps)
+        elif node.op == "significand":
+            held = node.parameter("format")
+            assert isinstance(held, Format)
+            most_significand = (1 << (significand_bits(held) - 1)) - 1
+            ranges[node.name] = (-most_significand, most_significand)
+        elif node.op == "power":
+            held = node.parameter("format")
+            assert isinstance(held, Format)
+            ranges[node.name] = (0, most_power(held))
+            # Without a sign, as wide as the field that it comes from.
+            continue
+        elif node.op == "shift":
+            ranges[node.name] = _product(inputs[0], (1, 1 << sum(high for _, high in inputs[1:])))
         elif node.op == "compute":
             ranges[node.name] = plan.nest.unit.range(inputs)
         elif node.op == "mask":
@@ -137,7 +151,9 @@ def _sum_range(netlist: Netlist, node: Node, ranges: dict[str, Range], terms: in
     for earlier in takewhile(lambda n: n.name != node.name, netlist.nodes):
         # What multiplies the result of a tree multiplies each of its terms.
         if earlier.name.startswith("outer"):
-            whole = _product(whole, ranges[earlier.args[1].source])
+            factors = [ranges[arc.source] for arc in earlier.args[1:]]
+            by_power = earlier.op == "shift"
+            whole = _product(whole, (1, 1 << sum(high for _, high in factors)) if by_power else factors[0])
     least, largest = reduction.bounds(whole, terms)
     return max(low, min(0, least)), min(high, max(0, largest))
 

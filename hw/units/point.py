@@ -9,11 +9,13 @@ from amaranth.lib.wiring import In, Out
 from hw.kinds import Kind, Operand, Use
 from hw.netlist import Node
 from hw.units.arithmetic import Wires
-from hw.units.decode import decoded
+from hw.units.decode import decoded, decoded_power, decoded_significand
 from hw.units.delay import delay_taps, programmable_delay
 from hw.units.float_add import float_sum
 from hw.units.float_multiply import float_formats, float_product
+from hw.units.float_widen import widened
 from hw.units.sequencer import mode_wire
+from hw.units.shift import shifted
 from workloads.formats import Format
 from workloads.functional_unit import FunctionalUnit
 
@@ -113,10 +115,14 @@ class PointModule(wiring.Component):
         match node.op:
             case "source":
                 m.d.comb += out.eq(self._source(m, node.name, ins, out))
-            case "decode":
+            case "decode" | "significand" | "power":
                 held = node.parameter("format")
                 assert isinstance(held, Format)
-                m.d.comb += out.eq(decoded(ins["code"], held))
+                part = {"decode": decoded, "significand": decoded_significand, "power": decoded_power}[node.op]
+                m.d.comb += out.eq(part(ins["code"], held))
+            case "shift":
+                powers = [value for role, value in ins.items() if role != "value"]
+                m.d.sync += out.eq(shifted(m, ins["value"], powers, node.width_bits, node.name))
             case "multiply":
                 constant = dict(node.parameters).get("constant")
                 other = ins.get("b", 1) if constant is None else int(str(constant))
@@ -124,6 +130,8 @@ class PointModule(wiring.Component):
             case "float_multiply":
                 other = ins.get("b", Const(dict(node.parameters).get("constant", 0), 32))
                 m.d.sync += out.eq(float_product(m, ins["a"], other, float_formats(node), node.name))
+            case "widen":
+                m.d.comb += out.eq(widened(m, ins["code"], *float_formats(node), node.name))
             case "compute":
                 unit = node.parameter("unit")
                 assert isinstance(unit, FunctionalUnit)

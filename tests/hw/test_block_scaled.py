@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,20 @@ import numpy.typing as npt
 import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator
+from designs import designs
+from hypothesis import HealthCheck, given, settings
 
 import hw.lower
 from dataflow import Dataflow, build, fuse
 from hw import Accelerator, generate
+from hw.emit import emit
+from hw.estimate.area import calibrated
+from hw.estimate.primitives import design_primitives
 from hw.lower import UnsupportedError
 from hw.passes.widths import bits_of
-from hw.units.decode import decoded
+from hw.synthesis import synthesize
+from hw.units.decode import decoded, decoded_power, decoded_significand
+from hw.units.shift import shifted
 from sim import Job, simulate, simulate_all
 from workloads.formats import BLOCK_FORMATS, FORMATS
 from workloads.formats.encoding import FP32
@@ -49,6 +56,20 @@ body: O[i, j] += -3 * D[j] * A[i, k] * B[k, l] * E[i]
 formats: {A: int8, B: int8, D: int8, E: int8}
 guards: [k + l <= 5]
 """
+# Factors of which nothing is an integer, behind a guard and with a constant; and one that no tree shares.
+SCALES = """
+name: scales
+loops: {i: 5, j: 3, k: 4}
+body: O[i, j] += -3 * A[i, k] * B[k, j]
+formats: {A: e4m3, B: e4m3, O: int64}
+guards: [i - k >= 0]
+"""
+MIXED = """
+name: mixed
+loops: {i: 5, j: 3, k: 7}
+body: O[i, j] += A[i, k] * D[k] * E[j]
+formats: {A: int8, D: e4m3, E: e4m3, O: int64}
+"""
 ALL_SHARED = "name: dot\nloops: {i: 5, k: 4}\nbody: O[i] += A[i] * B[i]\nformats: {A: int8, B: int8}\n"
 
 CASES = (
@@ -64,6 +85,10 @@ CASES = (
     Case("shared-along-the-second-tree", SHARED, {"l": 2, "k": 3}, (0, 0), "j i k l"),
     Case("tree-then-chain", SHARED, {"l": 3, "k": 2}, (0, 1), "i j k l"),
     Case("all-shared", ALL_SHARED, {"k": 4, "i": 2}, (0, 1), "i k"),
+    Case("scales-alone", SCALES, {"i": 2, "j": 2}, (1, 1), "i j k", ({"i": 3, "k": 2},)),
+    Case("scales-wrap", SCALES.replace("int64", "int32"), {"i": 2, "k": 2}, (1, 0), "i j k"),
+    Case("scales-wrap-to-8-bits", SCALES.replace("int64", "int8"), {"k": 2, "j": 2}, (1, 1), "i j k"),
+    Case("one-scale-in-the-tree", MIXED, {"k": 3, "i": 2}, (0, 1), "i j k"),
 )
 
 
@@ -124,13 +149,16 @@ def test_quantized_matrices(case: Case, kind: str, tmp_path: Path) -> None:
 
 
 def test_scales_multiply_after_the_tree() -> None:
-    """A unit is a dot product of 16 in 13 bits; its two scales are two multipliers, not 32."""
+    """A unit is a dot product of 16 in 13 bits; its two scales are two multipliers of 5 bits, not 32, and a shifter."""
     case = CASES[0]
     _, accelerator = generated(case)
     node = accelerator.design.netlist.node
     assert node["product1"].width_bits == 9
     assert node["sum0"].width_bits == 13
-    assert {n for n in node if n.startswith("outer")} == {"outer0_1", "outer0_3"}
+    widths = {n: node[n].width_bits for n in node if n.startswith("outer")}
+    # Significands and signs of both scales, 5 bits each, then both powers of two at once, at most 28.
+    assert widths == {"outer0_1": 17, "outer0_3": 20, "outer0_power": 48}
+    assert {arc.role for arc in node["outer0_power"].args} == {"value", "by1", "by3"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -152,10 +180,29 @@ def test_four_bits_and_integers_share_an_array(tmp_path: Path) -> None:
         ("nvfp4", NVFP4, {"m": 2, "n": 2}, (1, 1), "m n kb ki"),
         ("int8", "gemm:m=5,n=3,k=6", {"m": 2, "n": 2}, (1, 1), "m n k"),
         ("weights", "gemm:m=5,n=3,k=6", {"k": 2, "n": 2}, (1, 1), "n k m"),
+        ("scales", SCALES, {"i": 2, "j": 2}, (1, 1), "i j k"),
     ):
         nest = load(spec).nest
         members.append((nest, Dataflow.of(nest, space, skew=skew, order=tuple(order.split()), name=name)))
     accelerator = generate(fuse([build(*member) for member in members], name="both").architecture)
+    jobs = [Job(nest, random_inputs(nest, n), flow.name) for n, (nest, flow) in enumerate([*members, *members[::-1]])]
+    for result in simulate_all(accelerator, jobs, simulator="icarus", cache=tmp_path):
+        assert result.faults == ()
+
+
+def test_dot_products_with_and_without_scales_share_an_array(tmp_path: Path) -> None:
+    """In a mode without scales the sum of the tree goes by their multipliers and the shifter."""
+    members = []
+    for name, spec, axes in (
+        ("nvfp4", NVFP4, "m n ki"),
+        ("int8", "gemm:m=5,n=3,k=20", "m n k"),
+        ("mixed", MIXED, "i j k"),
+    ):
+        nest = load(spec).nest
+        space = dict(zip(axes.split(), (2, 2, 4), strict=True))
+        members.append((nest, Dataflow.of(nest, space, skew=(1, 1, 0), order=nest.loop_names, name=name)))
+    accelerator = generate(fuse([build(*member) for member in members], name="dots").architecture)
+    assert len([n for n in accelerator.design.netlist.nodes if n.op == "shift"]) == 2
     jobs = [Job(nest, random_inputs(nest, n), flow.name) for n, (nest, flow) in enumerate([*members, *members[::-1]])]
     for result in simulate_all(accelerator, jobs, simulator="icarus", cache=tmp_path):
         assert result.faults == ()
@@ -182,6 +229,113 @@ def test_every_code(name: str) -> None:
     simulator.add_testbench(bench)
     simulator.run()
     assert found == [int(np.ldexp(encoding.decode(c), held.fraction_bits)) for c in codes]
+
+
+def test_every_pair_of_scales() -> None:
+    """A product with two scales is one with both significands, shifted: for all pairs of codes, NaN apart."""
+    held = FORMATS["e4m3"]
+    m = Module()
+    codes, dot, number = Signal(16), Signal(signed(13)), Signal(signed(51))
+    parts = [codes[:8], codes[8:]]
+    significands = [Signal(signed(5), name=f"significand{n}") for n in range(2)]
+    m.d.comb += [s.eq(decoded_significand(p, held)) for s, p in zip(significands, parts, strict=True)]
+    product = dot * significands[0] * significands[1]
+    m.d.comb += number.eq(shifted(m, product, [decoded_power(p, held) for p in parts], 51, "scaled"))
+    finite = [c for c in range(256) if c & 0x7F != 0x7F]
+    steps = {c: int(np.ldexp(FORMATS["e4m3"].encoding.decode(c), 9)) for c in finite}  # type: ignore[union-attr]
+    wrong: list[tuple[int, int, int]] = []
+
+    async def bench(context: object) -> None:
+        for n, (a, b) in enumerate((a, b) for a in finite for b in finite):
+            given = (2304, -2304, 1, -1, 0, 1234)[(n + n // 6) % 6]
+            context.set(dot, given)  # type: ignore[attr-defined]
+            context.set(codes, a | b << 8)  # type: ignore[attr-defined]
+            if context.get(number) != given * steps[a] * steps[b]:  # type: ignore[attr-defined]
+                wrong.append((given, a, b))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert wrong == []
+
+
+def test_every_scale_through_an_array(tmp_path: Path) -> None:
+    """All 254 finite codes of a scale, zero and subnormal ones among them, against scales of every size."""
+    nest = load("nvfp4_gemm:m=4,n=254,k=16,format=int64").nest
+    dataflow = Dataflow.of(nest, {"m": 2, "n": 2, "ki": 16}, skew=(1, 1, 0), order=("m", "n", "kb", "ki"))
+    inputs = random_inputs(nest, 7)
+    held = FORMATS["e4m3"].encoding
+    assert held is not None
+    finite = [c for c in range(256) if c & 0x7F != 0x7F]
+    inputs["SB"] = held.decode(np.array(finite)).reshape(254, 1).astype(np.float32)
+    inputs["SA"] = np.array([[448], [2**-9], [-(2**-6)], [0]], np.float32)
+    # Every block is as large as can be in one row.
+    inputs["A"][0], inputs["B"][:] = 6, -6
+    inputs["A"][1] = np.where(np.arange(16) % 2, 6, -6)
+    result = simulate(generate(build(nest, dataflow)), nest, inputs, simulator="icarus", cache=tmp_path)
+    assert result.faults == ()
+    assert (result.outputs == run_points(nest, inputs)).all()
+    assert result.outputs[0].min() == -(2304 * 229376 * 229376)
+
+
+@settings(database=None, derandomize=True, deadline=None, max_examples=12, suppress_health_check=[*HealthCheck])
+@given(designs())
+def test_random_designs_with_scales(design: tuple[Nest, Dataflow, Nest]) -> None:
+    """Any nest and dataflow, all factors but the first in E4M3."""
+    nest, smaller = (
+        replace(
+            part,
+            tensors=tuple(
+                replace(tensor, format=FORMATS[{"O": "int64", "A": "int8"}.get(tensor.name, "e4m3")])
+                for tensor in part.tensors
+            ),
+        )
+        for part in (design[0], design[2])
+    )
+    dataflow = design[1]
+    accelerator = generate(build(nest, dataflow))
+    for size in (nest, smaller):
+        inputs = random_inputs(size, 1)
+        result = simulate(accelerator, size, inputs, simulator="icarus")
+        assert result.faults == ()
+        assert (result.outputs == run_points(size, inputs)).all()
+
+
+FAULTS = {
+    "a scale's power is left out": lambda node: replace(node, args=node.args[:-1]),
+    "a power comes a cycle late": lambda node: replace(
+        node, args=(*node.args[:-1], replace(node.args[-1], time_cycles=1))
+    ),
+    "one power counts twice": lambda node: replace(
+        node, args=(*node.args[:-1], replace(node.args[-1], source=node.args[-2].source))
+    ),
+    "a bit of the shifted number is missing": lambda node: replace(node, width_bits=node.width_bits - 1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(fault: str, tmp_path: Path) -> None:
+    nest, accelerator = generated(CASES[0])
+    design = accelerator.design
+    netlist = design.netlist.with_nodes({"outer0_power": FAULTS[fault](design.netlist.node["outer0_power"])})
+    broken = replace(design, netlist=netlist)
+    planted = replace(accelerator, design=broken, verilog=emit(broken))
+    inputs = random_inputs(nest, 3)
+    inputs["SA"][0, 0] = inputs["SB"][0, 0] = 448
+    inputs["A"][0, 0] = inputs["B"][0, 0] = 6
+    assert simulate(planted, nest, inputs, simulator="icarus", cache=tmp_path).faults != ()
+
+
+def test_estimate_of_a_block_scaled_design(tmp_path: Path) -> None:
+    """No design of the calibration has scales; the estimate is higher than synthesis, by less than a third."""
+    _, accelerator = generated(CASES[0])
+    price = dict(calibrated().area_um2)
+    counted = {module.name: module for module in design_primitives(accelerator.design)}
+    found = synthesize(accelerator, cache=tmp_path)
+    area = {module.name: module.area_um2 for module in found.modules}
+    (tree,) = [name for name in counted if name.endswith("tree0")]
+    ratio = sum(price[name] * amount for name, amount in counted[tree].primitives.items()) / area[tree]
+    assert 1 < ratio < 1.33
 
 
 def test_formats_without_a_unit() -> None:

@@ -181,10 +181,40 @@ def test_two_dataflows_in_one_array(tmp_path: Path) -> None:
         assert result.faults == ()
 
 
+@pytest.mark.parametrize(
+    ("formats", "multiplier"),
+    [
+        (("bf16", "e2m1", "e4m3", "int8"), ("bf16", "bf16")),
+        (("e4m3", "e5m2", "int4", "int4"), ("bf16", "bf16")),
+        (("fp16", "bf16", "int8", "bf16"), ("fp32", "bf16")),
+    ],
+    ids="-".join,
+)
+def test_formats_meet_in_the_least_that_holds_them(
+    formats: tuple[str, ...], multiplier: tuple[str, ...], tmp_path: Path
+) -> None:
+    spec = "\n".join(
+        (
+            "name: product",
+            "loops: {{m: 5, n: 3, k: 7}}",
+            "body: O[m, n] += A[m, k] * B[k, n]",
+            "formats: {{A: {}, B: {}, O: fp32}}",
+        )
+    )
+    nests, accelerator = fused(spec.format(*formats[:2]), spec.format(*formats[2:]))
+    (product,) = [node for node in accelerator.design.netlist.nodes if node.op == "float_multiply"]
+    assert sorted(map(str, product.parameter("formats"))) == sorted(multiplier)  # type: ignore[call-overload]
+    jobs = [
+        Job(nest, random_inputs(nest, n), name)
+        for n, (nest, name) in enumerate(zip(nests, ("m_n", "k_n"), strict=True))
+    ]
+    for result in simulate_all(accelerator, [*jobs, *jobs], simulator="icarus", cache=tmp_path):
+        assert result.faults == ()
+
+
 def test_integers_do_not_share_an_array_with_floating_point() -> None:
     with pytest.raises(UnsupportedError) as caught:
         fused("gemm:m=5,n=3,k=7", BF16)
     assert str(caught.value) == (
-        "dataflow 'k_n' has formats fp32, bf16, bf16, but 'm_n' has int32, int8, int8; "
-        "in floating point, dataflows share an array only where all formats are the same"
+        "dataflow 'k_n' has sums in fp32, but 'm_n' has them in int32; floating point shares no array with integers"
     )

@@ -258,6 +258,22 @@ def test_energy_of_a_run(gemm, mapped_once):
     assert quiet.part_pj_per_cycle("logic") < 0.2 * found.part_pj_per_cycle("logic")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "body: O[i, j] += A[i, k] * B[k, j]\nformats: {A: bf16, B: bf16, O: fp32}",
+        "body: O[i, j] += A[i, k] * B[k, j] * S[k]\nformats: {A: int4, B: int4, S: e4m3, O: int64}",
+    ],
+    ids=["floating-point", "scales"],
+)
+def test_energy_of_other_formats(body, mapped_once):
+    """The mapped gates do what the source does there too, or there would be no energy."""
+    nest = load(f"name: product\nloops: {{i: 2, j: 2, k: 4}}\n{body}\n").nest
+    flow = Dataflow.of(nest, {"i": 2, "k": 2}, skew=(1, 0), order=("i", "j", "k"))
+    found = measure_power(generate(build(nest, flow)), nest, random_inputs(nest, 0), cache=mapped_once)
+    assert found.component_pj_per_cycle("functional units") > 0
+
+
 @pytest.mark.full
 def test_fused_design_runs_each_of_its_dataflows(mapped_once):
     nests = [load("gemm:m=4,n=4,k=3").nest, load("mttkrp:i=4,j=2,k=2,l=2").nest]

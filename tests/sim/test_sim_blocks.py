@@ -74,8 +74,8 @@ def test_rows_come_back(case: Case, simulator: str, tmp_path: Path) -> None:
         rows[:, -1] &= 0xFF >> spare
     untouched = Rows(3, 0, 5, bytes(5))
     loads = (Rows(0, case.address, case.rows, rows.tobytes()), untouched)
-    loaded = Task(0, ((7, 1000),), loads, 0, case.address, case.rows, 2000)
-    poisoned = Task(1, ((3, 9), (7, 1)), (), 0, case.address, case.rows, 2000)
+    loaded = Task(0, ((7, 1000),), loads, 0, case.address, case.rows, 2000, case.rows)
+    poisoned = Task(1, ((3, 9), (7, 1)), (), 0, case.address, case.rows, 2000, case.rows)
     with running("keeper", made, bench, waveform=None, log=tmp_path / "log") as simulator_process:
         first, second = simulator_process.do(loaded), simulator_process.do(poisoned)
         simulator_process.finish(at_least=2)

@@ -11,7 +11,7 @@ from sim.scoreboard import BenchFaultError, Scoreboard
 
 
 def _task(number: int) -> Task:
-    return Task(number, (), (), 0, 0, 2, 100)
+    return Task(number, (), (), 0, 0, 2, 100, 2)
 
 
 def _answer(number: int, size: int = 8) -> Answer:
