@@ -15,6 +15,13 @@ OrderOption = Annotated[str | None, typer.Option(help="time loops, outermost fir
 TileOption = Annotated[str | None, typer.Option(help="iterations that the banks hold in one run, as oh=28")]
 LimitOption = Annotated[str | None, typer.Option(help="largest extents to generate for, as m=512,k=1024")]
 FanOutOption = Annotated[int, typer.Option(help="most operands behind one register; 0: as many as there are")]
+OutputFormatOption = Annotated[
+    str | None, typer.Option("--output-format", help="block format that results are quantized to, as nvfp4")
+]
+AlphaOption = Annotated[float, typer.Option(help="factor of integer results before they are quantized")]
+MultiplierOption = Annotated[
+    float | None, typer.Option(help="factor of NVFP4's block scales; that of the results when left out")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 SimulatorOption = Annotated[str, typer.Option(help="verilator or icarus")]
 InputsOption = Annotated[Path | None, typer.Option(help=".npz with the input tensors by name")]

@@ -13,6 +13,7 @@ from brickwork.arguments import (
     JsonOption,
     LimitOption,
     OrderOption,
+    OutputFormatOption,
     SkewOption,
     SpaceOption,
     SpecArgument,
@@ -35,6 +36,7 @@ def generate_(
     tile: TileOption = None,
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
+    output_format: OutputFormatOption = None,
     folder: FolderOption = HERE,
     json_: JsonOption = False,
 ) -> None:
@@ -48,7 +50,13 @@ def generate_(
         flow = chosen_dataflow(given, dataflow, space, skew, order, tile)
         check_writable(folder / "design.v")
         with console.progress("generate"):
-            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit), fan_out_limit=fan_out_limit)
+            accelerator = generate(
+                given.nest,
+                flow,
+                limits=limits_of(given.nest, limit),
+                fan_out_limit=fan_out_limit,
+                output_format=output_format or given.output_format,
+            )
             files = save(accelerator, folder)
         recurrences = accelerator.design.recurrences(0)
         facts = {

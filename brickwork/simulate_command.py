@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -13,13 +14,16 @@ from brickwork import console
 from brickwork.arguments import (
     HERE,
     SIMULATORS,
+    AlphaOption,
     DataflowOption,
     FanOutOption,
     FolderOption,
     InputsOption,
     JsonOption,
     LimitOption,
+    MultiplierOption,
     OrderOption,
+    OutputFormatOption,
     SeedOption,
     SimulatorOption,
     SkewOption,
@@ -48,6 +52,9 @@ def simulate_(
     tile: TileOption = None,
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
+    output_format: OutputFormatOption = None,
+    alpha: AlphaOption = 1.0,
+    multiplier: MultiplierOption = None,
     size: Annotated[str | None, typer.Option(help="run the generated design at these extents, as m=20")] = None,
     inputs: InputsOption = None,
     outputs: Annotated[Path | None, typer.Option(help="where to write the result (.npz)")] = None,
@@ -69,12 +76,23 @@ def simulate_(
             if path is not None:
                 check_writable(path)
         accelerator, nest, result = _simulated(
-            spec, (dataflow, space, skew, order, tile), limit, fan_out_limit, size, inputs, seed, simulator, waveform
+            spec,
+            (dataflow, space, skew, order, tile),
+            limit,
+            fan_out_limit,
+            size,
+            inputs,
+            seed,
+            simulator,
+            waveform,
+            Quantization(output_format, alpha, multiplier),
         )
+        name = nest.output.tensor
         if outputs is not None:
-            _write_outputs(outputs, nest.output.tensor, result.outputs)
+            scales = {f"{name}_scales": result.coded.scales} if result.coded else {}
+            _write_outputs(outputs, {name: result.outputs, **scales})
         recurrences = of_longest_run(accelerator, nest)
-        facts = {
+        facts: dict[str, Any] = {
             "match": result.matches,
             "cycles": {"predicted": result.predicted_cycles, "simulated": result.simulated_cycles},
             "macs": result.macs,
@@ -86,6 +104,9 @@ def simulate_(
             "runs": len(result.runs),
             "faults": list(result.faults),
         }
+        if result.coded:
+            facts["output_format"] = str(result.coded.format)
+            facts["multiplier"] = result.multiplier
         if json_:
             console.print_json(facts)
         else:
@@ -95,6 +116,14 @@ def simulate_(
                 console.out.print(f"  outputs   {outputs}", markup=False)
         if not result.matches:
             raise typer.Exit(1)
+
+
+class Quantization(NamedTuple):
+    """What results are quantized to, and with which factors."""
+
+    output_format: str | None = None
+    alpha: float = 1.0
+    multiplier: float | None = None
 
 
 def _simulated(
@@ -107,8 +136,12 @@ def _simulated(
     seed: int,
     simulator: str,
     waveform: Path | None,
+    quantization: Quantization,
 ) -> tuple[Accelerator, Nest, Result]:
     given = load(spec)
+    output_format = quantization.output_format or given.output_format
+    if output_format is None and (quantization.alpha != 1 or quantization.multiplier is not None):
+        raise ChoiceError("--alpha and --multiplier: expected --output-format beside them, to quantize results")
     chosen = chosen_dataflow(given, *flow)
     limits = limits_of(given.nest, limit)
     nest = given.nest if size is None else resized(given.nest, "--size", size)
@@ -119,14 +152,25 @@ def _simulated(
         waveform.parent.mkdir(parents=True, exist_ok=True)
     with console.progress("simulate") as say:
         say("generate", 0.0)
-        accelerator = generate(given.nest, chosen, limits=limits, fan_out_limit=fan_out_limit)
-        result = simulate(accelerator, nest, tensors, simulator=simulator, waveform=waveform, progress=say)
+        accelerator = generate(
+            given.nest, chosen, limits=limits, fan_out_limit=fan_out_limit, output_format=output_format
+        )
+        result = simulate(
+            accelerator,
+            nest,
+            tensors,
+            alpha=quantization.alpha,
+            multiplier=quantization.multiplier,
+            simulator=simulator,
+            waveform=waveform,
+            progress=say,
+        )
     return accelerator, nest, result
 
 
-def _write_outputs(path: Path, name: str, value: Array) -> None:
+def _write_outputs(path: Path, arrays: Mapping[str, Array]) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: value})  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_all({path: buffer.getvalue()})
 
 
@@ -136,6 +180,12 @@ def _print_result(name: str, result: Result) -> None:
         f"{name}: {verdict}, {result.simulated_cycles:,} cycles simulated, "
         f"{result.predicted_cycles:,} predicted, {result.utilization:.1%} utilization"
     )
+    if result.coded:
+        made, codes = result.coded.format, result.coded.codes
+        scaled = f", multiplier {result.multiplier:g}" if made.tensor_scale else ""
+        console.out.print(
+            f"  results in {made}: {made.bytes(codes.size):,} bytes{scaled}", markup=False, highlight=False
+        )
     for fault in result.faults:
         console.out.print(f"  {fault}", markup=False)
     built = "found built" if result.reused_build else f"built in {result.build_seconds:.1f} s"
@@ -149,6 +199,9 @@ def report(
     skew: SkewOption = None,
     order: OrderOption = None,
     tile: TileOption = None,
+    output_format: OutputFormatOption = None,
+    alpha: AlphaOption = 1.0,
+    multiplier: MultiplierOption = None,
     inputs: InputsOption = None,
     seed: SeedOption = 0,
     simulator: SimulatorOption = "verilator",
@@ -162,7 +215,16 @@ def report(
     with console.user_errors():
         check_writable(folder / "design.html")
         accelerator, nest, result = _simulated(
-            spec, (dataflow, space, skew, order, tile), None, FAN_OUT_LIMIT, None, inputs, seed, simulator, None
+            spec,
+            (dataflow, space, skew, order, tile),
+            None,
+            FAN_OUT_LIMIT,
+            None,
+            inputs,
+            seed,
+            simulator,
+            None,
+            Quantization(output_format, alpha, multiplier),
         )
         page = folder / f"{accelerator.name}.html"
         write_report(accelerator, nest, result, page)

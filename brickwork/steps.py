@@ -20,6 +20,7 @@ from hw.accelerator import generate as generate_accelerator
 from hw.generators import generator
 from hw.host import HOST_ADDRESS_BITS
 from hw.passes.broadcasts import FAN_OUT_LIMIT
+from hw.post.stage import quantize_to
 from sim import Result
 from workloads.dataflow_spec import DataflowSpec
 from workloads.errors import BrickworkError
@@ -139,13 +140,26 @@ def generate(
     *,
     limits: Mapping[str, int] | None = None,
     fan_out_limit: int = FAN_OUT_LIMIT,
+    output_format: str | None = None,
     folder: Path | None = None,
 ) -> Accelerator:
-    """Generate Verilog and manifest; written into ``folder`` when given."""
+    """Generate Verilog and manifest; written into ``folder`` when given.
+
+    Parameters
+    ----------
+    output_format
+        Block format, such as nvfp4, that results are quantized to before the host reads them.
+
+    Raises
+    ------
+    PostError
+        No quantizer makes the format, or not of this output.
+    """
+    stage = None if output_format is None else quantize_to(output_format)
     passes = passes_with(fan_out_limit=fan_out_limit)
     built = architecture(nest, dataflow, limits)
     check_banks(built)
-    accelerator = generate_accelerator(built, passes=passes)
+    accelerator = generate_accelerator(built, passes=passes, stage=stage)
     if folder is not None:
         save(accelerator, folder)
     return accelerator

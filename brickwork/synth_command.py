@@ -15,6 +15,7 @@ from brickwork.arguments import (
     JsonOption,
     LimitOption,
     OrderOption,
+    OutputFormatOption,
     SeedOption,
     SkewOption,
     SpaceOption,
@@ -45,6 +46,7 @@ def synth(
     tile: TileOption = None,
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
+    output_format: OutputFormatOption = None,
     liberty: Annotated[Path, typer.Option(help="cell library (.lib or .lib.gz)")] = DEFAULT_LIBRARY,
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder for the mapped Verilog and the figures")
@@ -74,7 +76,13 @@ def synth(
         if folder is not None:
             check_writable(folder / "design.v")
         with console.progress("synth"):
-            accelerator = generate(given.nest, flow, limits=limits_of(given.nest, limit), fan_out_limit=fan_out_limit)
+            accelerator = generate(
+                given.nest,
+                flow,
+                limits=limits_of(given.nest, limit),
+                fan_out_limit=fan_out_limit,
+                output_format=output_format or given.output_format,
+            )
             cache = cache_folder() / "synthesis"
             measured = None
             if power:

@@ -50,6 +50,8 @@ class Cycles:
         Control skew: until the last functional unit has started.
     drain : int
         Pipeline: until the last result is written.
+    post : int
+        What results pass behind the array, such as a quantizer.
     """
 
     steady: int
@@ -57,10 +59,11 @@ class Cycles:
     gap: int
     fill: int
     drain: int
+    post: int = 0
 
     @property
     def total(self) -> int:
-        return self.steady + self.border + self.gap + self.fill + self.drain
+        return self.steady + self.border + self.gap + self.fill + self.drain + self.post
 
 
 @dataclass(frozen=True, slots=True)

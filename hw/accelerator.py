@@ -22,6 +22,7 @@ from hw.passes.reduction_trees import balance_reductions
 from hw.passes.shared_pins import share_pins
 from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
+from hw.post.stage import PostError, Quantize, design_faults
 from hw.supported_formats import UnsupportedError, slot_formats, unshared_formats
 
 Pass = Callable[[Netlist], Netlist]
@@ -73,8 +74,15 @@ class Accelerator:
         return self.design.host_bits
 
 
-def generate(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> Accelerator:
+def generate(
+    architecture: Architecture, *, passes: Sequence[Pass] = PASSES, stage: Quantize | None = None
+) -> Accelerator:
     """Generate synthesizable Verilog; the same architecture gives the same bytes.
+
+    Parameters
+    ----------
+    stage
+        What results pass after a run, before the host reads them.
 
     Raises
     ------
@@ -82,9 +90,13 @@ def generate(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) -> 
         A format without a functional unit.
     InfeasibleError
         A recurrence that cannot meet its deadline.
+    PostError
+        The design cannot have the stage.
     """
+    if stage is not None and (faults := tuple(design_faults(architecture.plans, stage))):
+        raise PostError(faults)
     with paused_collector():
-        design = design_of(architecture, passes=passes)
+        design = replace(design_of(architecture, passes=passes), stage=stage)
         return Accelerator(design, architecture, emit(design), manifest(design))
 
 

@@ -11,8 +11,11 @@ from dataflow.dataflow import Point
 from dataflow.recurrence import Recurrence, recurrences
 from hw.generators import AddressUnit, Generator
 from hw.kinds import Kind, Structure, structure
+from hw.layout import window
 from hw.netlist import Netlist, Node
-from hw.registers import Register, design_registers, fifo_depths
+from hw.post.plan import PostPlan
+from hw.post.stage import Quantize
+from hw.registers import Register, design_registers, fifo_depths, numbered
 
 
 def unit_name(name: str, point: Point) -> str:
@@ -36,11 +39,14 @@ class Design:
         By mode: the addresses of each bank set in use.
     placements : tuple of mapping
         By mode and bank set: the memory that serves as each bank; in order where left out.
+    stage : Quantize or None
+        What results pass after a run; only with a single mode.
     """
 
     netlist: Netlist
     generators: tuple[tuple[Generator, ...], ...]
     placements: tuple[Mapping[str, tuple[int, ...]], ...] = ({},)
+    stage: Quantize | None = None
 
     @property
     def name(self) -> str:
@@ -81,8 +87,51 @@ class Design:
         return {f"{u.name}_bank": u for u in self.units}
 
     @cached_property
-    def registers(self) -> tuple[Register, ...]:
+    def control_registers(self) -> tuple[Register, ...]:
+        """Registers of the array."""
         return design_registers(self.netlist, self.units, self.most_drain_cycles)
+
+    @cached_property
+    def post_registers(self) -> tuple[Register, ...]:
+        """Registers of the stage behind the output banks."""
+        last = self.control_registers[-1]
+        return numbered(self.post.fields, last.address + last.words) if self.post else ()
+
+    @property
+    def registers(self) -> tuple[Register, ...]:
+        return (*self.control_registers, *self.post_registers)
+
+    @cached_property
+    def post(self) -> PostPlan | None:
+        """The stage with what it needs in this design."""
+        if self.stage is None:
+            return None
+        plan, output = self.netlist.plan, self.units[0]
+        (gen,) = output.members
+        assert gen is not None
+        nest = plan.nest
+        return PostPlan(
+            self.stage,
+            nest.tensor(nest.output.tensor).format,
+            0 if nest.floating else nest.fraction_bits or 0,
+            self.bank_bits(output),
+            gen.banking,
+            window(gen.access, nest, plan.extents, None),
+            1 + max(u.tensor_id for u in self.units),
+        )
+
+    @property
+    def post_modules(self) -> tuple[str, ...]:
+        """Names of the stage's modules, its memory apart."""
+        return (self.module("post_control"), self.module("post_quantizer")) if self.post else ()
+
+    @property
+    def memory_bits(self) -> Mapping[str, int]:
+        """Bits of all memories of each memory module."""
+        found = {self.module(f"{u.name}_memory"): u.banks * u.depth * self.bank_bits(u) for u in self.units}
+        if self.post:
+            found[self.module("post_memory")] = self.post.row_bits * self.post.depth
+        return found
 
     @cached_property
     def timings(self) -> tuple[Timing, ...]:
@@ -134,7 +183,7 @@ class Design:
     @cached_property
     def host_bits(self) -> int:
         """Width of a row at the host port."""
-        return max(self.bank_bits(u) * u.banks for u in self.units)
+        return max([self.bank_bits(u) * u.banks for u in self.units] + ([self.post.row_bits] if self.post else []))
 
     def place(self, node: Node, point: Point) -> int:
         """Position of a point in the vector that a composite node drives."""

@@ -16,7 +16,9 @@ from hw.carries import all_carries
 from hw.design import Design
 from hw.units.memory import Bank
 from hw.units.point import PointModule
+from hw.units.post_control import PostControl
 from hw.units.sequencer import Sequencer
+from hw.units.stream_quantizer import StreamQuantizer
 from hw.units.switch_text import rotator_text, spread_text
 from hw.wiring import top_verilog
 
@@ -55,12 +57,20 @@ def _modules(design: Design) -> Iterator[str]:
     sequencer = Sequencer(
         design.netlist,
         design.units,
-        design.registers,
+        design.control_registers,
         design.fifos,
         design.most_drain_cycles,
         design.structure.mode_sets,
     )
     yield _rtlil(sequencer, design.module("control"))
+    if design.post:
+        post = design.post
+        memory = Bank(post.row_bits, post.depth, array_writes=True, array_reads=False)
+        quantizer = StreamQuantizer(post.made, post.source, post.fraction_bits, post.word_bits, post.banks)
+        control = PostControl(post, design.post_registers, design.units[0].address_bits)
+        yield _rtlil(memory, design.module("post_memory"))
+        yield _rtlil(quantizer, design.module("post_quantizer"))
+        yield _rtlil(control, design.module("post_control"))
 
 
 def _rtlil(component: Component, name: str) -> str:

@@ -98,7 +98,7 @@ class Layout:
     def row_bytes(self) -> int:
         return -(-self.memories * self.word_bits // 8)
 
-    def _index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[slice, ...]]:
+    def index(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[slice, ...]]:
         """Row and memory of every element of the window, and the window as slices of the tensor."""
         strides = bank_strides(bank_extents(self.banks, self.held))
         below = rows_below(self.banks, self.held.low)
@@ -117,7 +117,7 @@ class Layout:
 
     def pack(self, tensor: npt.NDArray[np.generic]) -> Bytes:
         """Rows that hold the window of ``tensor``; words without an element are 0."""
-        row, memory, slices = self._index()
+        row, memory, slices = self.index()
         words = np.zeros((self.rows, self.memories), np.int64)
         part = tensor[slices]
         if part.size:
@@ -129,7 +129,7 @@ class Layout:
 
     def unpack(self, rows: Bytes, tensor: npt.NDArray[np.generic]) -> None:
         """Write the window's elements into ``tensor`` in place; those whose bank no port reaches stay."""
-        row, memory, slices = self._index()
+        row, memory, slices = self.index()
         if self.word_bits in (8, 16, 32):
             words = np.ascontiguousarray(rows).view(f"<i{self.word_bits // 8}").astype(np.int64)
         else:

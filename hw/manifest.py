@@ -8,6 +8,7 @@ from dataflow.ordered_sum import sum_order
 from dataflow.recurrence import Recurrence
 from hw.design import Design
 from hw.host import HOST_ADDRESS_BITS, HOST_READ_CYCLES
+from hw.post.plan import PostPlan
 from workloads.text import body_text
 
 Manifest = dict[str, Any]
@@ -42,6 +43,7 @@ def manifest(design: Design) -> Manifest:
             {"name": r.name, "address": r.address, "bits": r.bits, "signed": r.signed, "meaning": r.meaning}
             for r in design.registers
         ],
+        **({"post": _post(design.post, design)} if design.post else {}),
         "passes": [
             {
                 "name": s.name,
@@ -54,6 +56,24 @@ def manifest(design: Design) -> Manifest:
             }
             for s in netlist.statistics
         ],
+    }
+
+
+def _post(post: PostPlan, design: Design) -> Manifest:
+    """The stage between output banks and host."""
+    return {
+        "kind": "quantize",
+        "format": str(post.made),
+        "source": str(post.source),
+        "fraction_bits": post.fraction_bits,
+        "id": post.tensor_id,
+        "block": post.made.block,
+        "element_bits": post.made.element.bits,
+        "scale_bits": post.made.scale.bits,
+        "groups": post.groups,
+        "depth": post.depth,
+        "timing": {"block_cycles": post.block_cycles, "tail_cycles": post.tail_cycles},
+        "registers": [register.name for register in design.post_registers],
     }
 
 

@@ -19,8 +19,12 @@ from hw.generators import generator_registers
 from hw.layout import Bytes, Layout, window
 from hw.levels import levels_outside, loop_levels
 from hw.netlist import Netlist
+from hw.post.blocks import BlockLayout
+from hw.post.scaling import Scaling, factor_values
+from hw.post.stage import nest_faults
 from hw.registers import Register, axis_names, guarded_tiles
 from workloads.errors import BrickworkError
+from workloads.formats.coded import CodedBlocks
 from workloads.interpreter import run
 from workloads.nest import Nest
 
@@ -58,6 +62,8 @@ class Run:
         Cycles that one step of each time loop takes, outermost first.
     placed : tuple of (tensor number, address)
         Inputs that do not begin at address 0 of their banks.
+    blocks : BlockLayout or None
+        Where the quantized output lies, in a run that finishes its results on a design that quantizes them.
     """
 
     origin: tuple[tuple[str, int], ...]
@@ -69,6 +75,7 @@ class Run:
     output: Layout
     preloads: bool
     placed: tuple[tuple[int, int], ...] = ()
+    blocks: BlockLayout | None = None
 
     @property
     def predicted_cycles(self) -> int:
@@ -88,11 +95,19 @@ class Run:
     @property
     def readback(self) -> tuple[int, int, int, int]:
         """Tensor number, address, rows and bytes a row of the result."""
+        if self.blocks:
+            return self.blocks.post.tensor_id, 0, self.blocks.rows, self.blocks.row_bytes
         return self.output.tensor_id, 0, self.output.rows, self.output.row_bytes
 
     def store(self, rows: Bytes, output: npt.NDArray[np.generic]) -> None:
         """Write the run's part of the result into ``output`` in place."""
         self.output.unpack(rows, output)
+
+    def store_blocks(self, rows: Bytes, coded: CodedBlocks) -> bool:
+        """Write the run's part of a quantized result in place; False where the run leaves numbers."""
+        if self.blocks:
+            self.blocks.unpack(rows, coded)
+        return self.blocks is not None
 
 
 class HasDesign(Protocol):
@@ -106,6 +121,7 @@ def runs(
     accelerator: HasDesign,
     nest: Nest,
     dataflow: str | None = None,
+    scaling: Scaling | None = None,
     *,
     continues: bool = False,
     placed: Mapping[str, int] | None = None,
@@ -116,6 +132,8 @@ def runs(
     ----------
     dataflow
         Name of the one to use, where the design serves the nest in several; the first that fits when left out.
+    scaling
+        Factors of the quantizer, on a design that has one; 1 when left out.
     continues
         Start from the sums that lie in the output banks instead of the reduction's identity; see `check_continues`.
     placed
@@ -125,17 +143,25 @@ def runs(
     ------
     ProgramError
         The nest is none of those that the design serves, or too large for it; or it cannot continue.
+    ScalingError
+        The design's quantizer cannot take the factors.
     """
     design = accelerator.design
     mode = _mode(design, nest, dataflow)
     plan = design.netlist.plans[mode]
+    post = design.post
+    if post and (faults := tuple(nest_faults(nest, post.stage))):
+        raise ProgramError(design.name, faults)
+    if post is None and scaling not in (None, Scaling()):
+        raise ProgramError(design.name, ("it does not quantize its results; expected no factors",))
+    factors = factor_values(scaling or Scaling(), post.made, post.source) if post else {}
     held = dict(plan.dataflow.tile)
     ranges = [range(0, extent, held.get(loop, extent)) for loop, extent in nest.extents.items()]
     done = []
     for start in product(*ranges):
         origin = dict(zip(nest.loop_names, start, strict=True))
         extents = {loop: min(held.get(loop, extent), extent - origin[loop]) for loop, extent in nest.extents.items()}
-        done.append(_run(design, mode, nest, origin, extents, continues, placed or {}))
+        done.append(_run(design, mode, nest, origin, extents, continues, placed or {}, factors))
     if continues and (len(done) > 1 or not plan.drain.reads_back):
         why = (
             f"takes {len(done)} runs, of which only one can follow on another nest's sums"
@@ -227,6 +253,7 @@ def _run(
     extents: dict[str, int],
     continues: bool,
     placed: Mapping[str, int],
+    factors: Mapping[str, int],
 ) -> Run:
     plans = design.netlist.plans
     plan, timing, outside = plans[mode], design.timings[mode], levels_outside(plans, plans[mode])
@@ -274,6 +301,13 @@ def _run(
                     f"{f' from address {first} on' if first else ''}, which holds {unit.depth}",
                 ),
             )
+    blocks = None
+    if (post := design.post) and all(origin[loop] + extents[loop] == nest.extents[loop] for loop in reduction):
+        blocks = BlockLayout.of(post, layouts[0])
+        held = layouts[0].held
+        values |= {"post_on": 1, "post_last_block": post.blocks(held) - 1, "post_last_row": post.rows(held) - 1}
+        values |= {f"post_{name}": value for name, value in factors.items()}
+        cycles = replace(cycles, post=post.cycles(held))
     return Run(
         tuple(origin.items()),
         tuple(extents.items()),
@@ -284,6 +318,7 @@ def _run(
         layouts[0],
         not continues and (drain.start == "memory" or again or not nest.dense),
         tuple((n, placed[layout.tensor]) for n, layout in layouts.items() if n and layout.tensor in placed),
+        blocks,
     )
 
 

@@ -67,7 +67,12 @@ def design_registers(netlist: Netlist, units: Sequence[AddressUnit], most_drain_
     fields += _link_fields(netlist)
     for unit in units:
         fields += _address_fields(unit, levels)
-    registers, address = [], 0
+    return numbered(fields, 0)
+
+
+def numbered(fields: Sequence[Field], address: int) -> tuple[Register, ...]:
+    """Registers at consecutive word addresses from ``address`` on."""
+    registers = []
     for name, bits, meaning, *kind in fields:
         registers.append(Register(name, bits, address, meaning, "wraps" in kind, "signed" in kind))
         address += registers[-1].words

@@ -6,15 +6,19 @@ Wiring is written directly, because it has no logic worth a hardware language an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from dataflow.dataflow import Point
 from hw.design import Design, unit_name
+from hw.generators import AddressUnit
 from hw.host import HOST_ADDRESS_BITS
 from hw.kinds import Kind, Wire
 from hw.netlist import Node
+from hw.post.plan import PostPlan
+from hw.post.wiring import control_ports, memory_ports, post_nets, quantizer_ports
 from hw.sources import composite
 from hw.units.sequencer import mode_wire
+from hw.verilog_text import bit_range, instance
 
 Tap = tuple[str, Point, int]
 
@@ -53,15 +57,17 @@ class _Wiring:
             elif composite(node) and node.op != "control":
                 yield from self._switch(node)
         yield from self._points()
+        if self.design.post:
+            yield from self._post(self.design.post)
         yield from self._host()
         yield "endmodule"
 
     def _nets(self) -> Iterator[str]:
         for name, places in self.vectors.items():
-            yield f"  wire {_range(self.netlist.node[name].width_bits * places)}{name}_all;"
+            yield f"  wire {bit_range(self.netlist.node[name].width_bits * places)}{name}_all;"
         for points in self.design.structure.kinds.values():
             exports = {
-                kind: [(f"{_range(self.netlist.node[name].width_bits)}{name}", tap) for name, tap in kind.exports]
+                kind: [(f"{bit_range(self.netlist.node[name].width_bits)}{name}", tap) for name, tap in kind.exports]
                 for kind in dict.fromkeys(points.values())
             }
             for point, kind in points.items():
@@ -69,6 +75,8 @@ class _Wiring:
                     yield f"  wire {unit_name(declared, point)}_d{tap};"
         for modes in self.design.structure.mode_sets:
             yield f"  wire {mode_wire(modes)};"
+        if self.design.post:
+            yield from post_nets(self.design.post, self.design.units[0].address_bits)
 
     def _origin(self, tap: Tap) -> str:
         """What a wire taps, before any register outside the modules."""
@@ -86,7 +94,7 @@ class _Wiring:
             width = self.netlist.node[tap[0]].width_bits
             line = self._line(tap)
             older = f"{line}[{width * (cycles - 1) - 1}:0], " if cycles > 1 else ""
-            yield f"  reg {_range(width * cycles)}{line};"
+            yield f"  reg {bit_range(width * cycles)}{line};"
             yield f"  always @(posedge clk) {line} <= {{{older}{self._origin(tap)}}};"
 
     @staticmethod
@@ -104,10 +112,12 @@ class _Wiring:
 
     def _control(self) -> Iterator[str]:
         ports = {name: name for name in ("clk", "rst", "cfg_we", "cfg_addr", "cfg_data", "start")}
-        ports |= {name: name for name in ("busy", "done", "cycles")}
+        # Behind the array comes the stage, where there is one, and the host sees both as one run.
+        array = "array_" if self.design.post else ""
+        ports |= {name: f"{array}{name}" for name in ("busy", "done", "cycles")}
         ports |= {f"c_{n.name}": f"{n.name}_all" for n in self.netlist.nodes if n.op == "control"}
         ports |= {mode_wire(modes): mode_wire(modes) for modes in self.design.structure.mode_sets}
-        yield _instance(self.design.module("control"), "control", ports)
+        yield instance(self.design.module("control"), "control", ports)
 
     def _input(self, node: Node, role: str, place: Point) -> str | None:
         """What a composite node takes at a place; the modes choose where there are several sources."""
@@ -136,7 +146,7 @@ class _Wiring:
             ports |= {"clk": "clk", "rst": "rst"}
             width = self.netlist.node[node.arcs("lane")[0].source].width_bits
             ports["i"] = _concatenated([self._input(node, "lane", p) or f"{width}'d0" for p in grid])
-        yield _instance(self.design.composite[node.name], f"{node.name}_switch", ports)
+        yield instance(self.design.composite[node.name], f"{node.name}_switch", ports)
 
     def _points(self) -> Iterator[str]:
         design = self.design
@@ -145,7 +155,8 @@ class _Wiring:
             if unit is not None:
                 yield f"  wire {region}_chosen = host_tensor == 4'd{unit.tensor_id};"
                 yield f"  wire {region}_we = host_we & {region}_chosen;"
-                yield f"  wire {region}_re = host_re & {region}_chosen;"
+                taken = unit.tensor_id == 0 and self.design.post is not None
+                yield f"  wire {region}_re = {'post_re | ' if taken else ''}host_re & {region}_chosen;"
             common = {kind: self._common_ports(kind, bank=unit is not None) for kind in dict.fromkeys(points.values())}
             wires = design.structure.wires
             for point, kind in points.items():
@@ -158,12 +169,13 @@ class _Wiring:
                 ports += [f".{node}_d{tap}({unit_name(node, point)}_d{tap})" for node, tap in kind.exports]
                 if unit is not None:
                     width = design.bank_bits(unit)
-                    yield f"  wire {_range(width)}{name}_rdata;"
+                    yield f"  wire {bit_range(width)}{name}_rdata;"
+                    address = f"host_addr[{unit.address_bits - 1}:0]"
                     ports += [
-                        ".busy(busy)",
+                        f".busy({'array_busy' if design.post else 'busy'})",
                         f".h_we({region}_we)",
                         f".h_re({region}_re)",
-                        f".h_addr(host_addr[{unit.address_bits - 1}:0])",
+                        f".h_addr({f'post_re ? post_addr : {address}' if taken else address})",
                         f".h_wdata({_slice('host_wdata', design.bank_index(unit, point), width, 0)})",
                         f".h_rdata({name}_rdata)",
                     ]
@@ -175,27 +187,40 @@ class _Wiring:
         clock = [".clk(clk)", ".rst(rst)"] if kind.clocked or bank else []
         return clock, [f".{mode_wire(modes)}({mode_wire(modes)})" for modes in kind.mode_sets]
 
+    def _bank_words(self, unit: AddressUnit) -> list[str]:
+        """What each memory of a set reads for the host, in the order of a row."""
+        words = [f"{self.design.bank_bits(unit)}'d0"] * unit.banks
+        for point in self.design.structure.kinds[f"{unit.name}_bank"]:
+            words[self.design.bank_index(unit, point)] = f"{unit_name(f'{unit.name}_bank', point)}_rdata"
+        return words
+
+    def _post(self, post: PostPlan) -> Iterator[str]:
+        """The stage: its control, a quantizer a group of output banks, and the memory of what they make."""
+        yield instance(self.design.module("post_control"), "post_control", control_ports(post))
+        words = self._bank_words(self.design.units[0])
+        for group in range(post.groups):
+            banks = words[group * post.banks : (group + 1) * post.banks]
+            ports = quantizer_ports(post) | {"words": _concatenated(banks), "word": f"post_word{group}"}
+            yield instance(self.design.module("post_quantizer"), f"post_quantizer{group}", ports)
+        row = _concatenated([f"post_word{group}" for group in range(post.groups)])
+        yield instance(self.design.module("post_memory"), "post_memory", memory_ports(post) | {"w_data": row})
+
     def _host(self) -> Iterator[str]:
         """Read data of the bank set that was asked for, one cycle after the banks give it."""
         yield "  reg [3:0] host_chosen;"
         yield "  always @(posedge clk) begin"
         yield "    host_chosen <= host_tensor;"
         yield "    case (host_chosen)"
-        for unit in self.design.units:
-            width = self.design.bank_bits(unit)
-            words = [f"{width}'d0"] * unit.banks
-            for point in self.design.structure.kinds[f"{unit.name}_bank"]:
-                words[self.design.bank_index(unit, point)] = f"{unit_name(f'{unit.name}_bank', point)}_rdata"
-            spare = self.design.host_bits - width * unit.banks
+        rows = {u.tensor_id: (self.design.bank_bits(u) * u.banks, self._bank_words(u)) for u in self.design.units}
+        if post := self.design.post:
+            rows[post.tensor_id] = (post.row_bits, ["post_rdata"])
+        for tensor, (bits, words) in rows.items():
+            spare = self.design.host_bits - bits
             row = _concatenated([*words, *([_zeros(spare)] if spare else [])])
-            yield f"      4'd{unit.tensor_id}: host_rdata <= {row};"
+            yield f"      4'd{tensor}: host_rdata <= {row};"
         yield "      default: host_rdata <= 0;"
         yield "    endcase"
         yield "  end"
-
-
-def _range(width: int) -> str:
-    return f"[{width - 1}:0] " if width > 1 else ""
 
 
 def _slice(name: str, position: int, width: int, places: int) -> str:
@@ -215,8 +240,3 @@ def _zeros(width: int) -> str:
     # Verilator takes no literal above 65,536 bits and suspects replications above 8,192.
     whole, rest = divmod(width, 8192)
     return ", ".join(["{8192{1'b0}}"] * whole + [f"{{{rest}{{1'b0}}}}"] * bool(rest))
-
-
-def _instance(module: str, name: str, ports: Mapping[str, str]) -> str:
-    joined = ", ".join(f".{port}({value})" for port, value in ports.items())
-    return f"  {module} {name} ({joined});"

@@ -22,6 +22,7 @@ CAUSES = (
     ("fill", "#E69F00", "control reaching the last unit"),
     ("drain", "#CC79A7", "pipeline emptying"),
 )
+_POST = ("post", "#009E73", "results quantized")
 
 
 def svg_of(figure: Figure) -> str:
@@ -48,12 +49,17 @@ def utilization_chart(share: npt.NDArray[np.float64], total_cycles: int) -> str:
     return svg_of(figure)
 
 
+def causes_of(cycles: Cycles) -> tuple[tuple[str, str, str], ...]:
+    """Causes with colour and meaning; what comes behind the array only where there is something."""
+    return (*CAUSES, _POST) if cycles.post else CAUSES
+
+
 def cycles_chart(cycles: Cycles) -> str:
     """Cycles of a run by cause, stacked."""
     figure = Figure(figsize=(8.2, 1.5))
     axes = figure.add_subplot()
     left = 0
-    for cause, colour, why in CAUSES:
+    for cause, colour, why in causes_of(cycles):
         amount = getattr(cycles, cause)
         axes.barh([0], [amount], left=left, color=colour, label=f"{cause}: {amount:,} ({why})", height=0.5)
         left += amount

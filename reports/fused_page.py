@@ -16,7 +16,7 @@ from reports.fused_links import RESULT, links_of, slots_of
 from reports.page import PASS_TEXT, total_cycles
 from reports.template import render
 from reports.unit_drawing import draw_unit
-from sim.runner import Result
+from sim.job import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from dataflow.cycles import Cycles
 from hw.accelerator import Accelerator
 from hw.program import runs
 from reports.activity import utilization_over_time
-from reports.charts import CAUSES, cycles_chart, passes_chart, svg_of, utilization_chart
+from reports.charts import causes_of, cycles_chart, passes_chart, svg_of, utilization_chart
 from reports.drawing import array_figure
 from reports.template import render
-from sim.runner import Result
+from sim.job import Result
 from workloads.describe import loop_text, nest_facts
 from workloads.nest import Nest
 
@@ -49,7 +49,7 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
         longest=longest,
         cycles=cycles,
         recurrences=design.recurrences(0, dict(longest.extents)),
-        causes=[(cause, getattr(cycles, cause), why) for cause, _, why in CAUSES],
+        causes=[(cause, getattr(cycles, cause), why) for cause, _, why in causes_of(cycles)],
         array=svg_of(array_figure(plan)),
         utilization=utilization_chart(share, longest.predicted_cycles),
         cycles_chart=cycles_chart(cycles),
@@ -70,5 +70,5 @@ def design_page(accelerator: Accelerator, nest: Nest, result: Result) -> str:
 def total_cycles(parts: list[Cycles]) -> Cycles:
     """Sum over runs, cause by cause."""
     return Cycles(
-        *(sum(getattr(part, name) for part in parts) for name in ("steady", "border", "gap", "fill", "drain"))
+        *(sum(getattr(part, name) for part in parts) for name in ("steady", "border", "gap", "fill", "drain", "post"))
     )

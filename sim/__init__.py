@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.errors import SimulationError
-    from sim.runner import Job, Result, simulate, simulate_all
+    from sim.job import Job, Result
+    from sim.runner import simulate, simulate_all
 
 _WHERE = {
-    "Job": "sim.runner",
-    "Result": "sim.runner",
+    "Job": "sim.job",
+    "Result": "sim.job",
     "SimulationError": "sim.errors",
     "simulate": "sim.runner",
     "simulate_all": "sim.runner",

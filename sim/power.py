@@ -141,6 +141,8 @@ def _component(design: Design, module: str) -> str:
         return "control"
     if module in design.composite.values():
         return "switches"
+    if module in design.post_modules:
+        return "post-processing"
     region = next(kind.region for kind, name in design.kind_name.items() if name == module)
     return "banks' ports" if region in design.bank_of else "functional units"
 

@@ -4,167 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.accelerator import Accelerator, Array, Program, QuantizingRun, Run
+from sim.bank_contents import BankContents
 from sim.bench_verilog import Bench
 from sim.build import build
-from sim.exchange import Answer, Rows, Task
+from sim.comparison import cycle_faults, output_faults
+from sim.exchange import Answer, Task
+from sim.job import Job, Result, RunCycles
 from sim.process import Simulator, running
+from sim.quantized import block_faults, calibrated, expected_blocks, numbers, output_format
 from sim.toolchain import cache_folder
+from workloads.formats import BlockFormat
+from workloads.formats.coded import CodedBlocks
 from workloads.interpreter import check_inputs, run, start_of
 from workloads.nest import Nest
 
-Array = npt.NDArray[np.generic]
-Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, float], None]
-
-
-class Accelerator(Protocol):
-    """A design behind the host port."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def top(self) -> str: ...
-    @property
-    def verilog(self) -> str: ...
-    @property
-    def host_bits(self) -> int: ...
-    @property
-    def manifest(self) -> Mapping[str, Any]: ...
-
-
-class Load(Protocol):
-    """Rows for the banks of one tensor, from an in-bank address on."""
-
-    @property
-    def tensor_id(self) -> int: ...
-    @property
-    def address(self) -> int: ...
-    @property
-    def rows(self) -> Bytes: ...
-
-
-class Run(Protocol):
-    """One start-to-done of a design."""
-
-    @property
-    def registers(self) -> tuple[tuple[int, int], ...]: ...
-    @property
-    def predicted_cycles(self) -> int: ...
-    @property
-    def readback(self) -> tuple[int, int, int, int]: ...
-    def loads(self, tensors: Mapping[str, Array], output: Array) -> Sequence[Load]: ...
-    def store(self, rows: Bytes, output: Array) -> None: ...
-
-
-Program = Callable[[Any, Nest], Sequence[Run]]
-
-
-class RunCycles(NamedTuple):
-    """Cycles of one run: the model's, the design's own counter's, and the bench's clock's."""
-
-    predicted: int
-    counted: int
-    timed: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a simulated nest gave.
-
-    Attributes
-    ----------
-    outputs : ndarray
-        What the Verilog computed.
-    faults : tuple of str
-        Every disagreement of outputs with the nest's meaning and of cycles with the prediction.
-    runs : tuple of RunCycles
-    predicted_cycles, simulated_cycles, timed_cycles : int
-        Sums over all runs: the model's, the design's own counter's, and the bench's clock's.
-    macs : int
-        Points of the nest.
-    utilization : float
-        Points of the nest over cycles times functional units.
-    seconds : float
-        All of the call.
-    rows_written, rows_read : int
-        Rows that passed the host port, a cycle each: inputs and sums before the runs, results after them.
-    """
-
-    outputs: Array
-    faults: tuple[str, ...]
-    runs: tuple[RunCycles, ...]
-    macs: int
-    utilization: float
-    simulator: str
-    reused_build: bool
-    build_seconds: float
-    run_seconds: float
-    seconds: float
-    log: Path
-    waveform: Path | None
-    rows_written: int = 0
-    rows_read: int = 0
-
-    @property
-    def matches(self) -> bool:
-        """Outputs agree bit for bit, and cycles exactly."""
-        return not self.faults
-
-    @property
-    def first_mismatch(self) -> str | None:
-        """The first disagreement in words."""
-        return self.faults[0] if self.faults else None
-
-    @property
-    def run_cycles(self) -> tuple[int, ...]:
-        """The design's own count, one entry a run."""
-        return tuple(each.counted for each in self.runs)
-
-    @property
-    def predicted_cycles(self) -> int:
-        return sum(each.predicted for each in self.runs)
-
-    @property
-    def simulated_cycles(self) -> int:
-        return sum(each.counted for each in self.runs)
-
-    @property
-    def timed_cycles(self) -> int:
-        return sum(each.timed for each in self.runs)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A nest to run on a design.
-
-    Attributes
-    ----------
-    inputs : mapping
-        Tensors by name, as the nest's formats and shapes ask.
-    dataflow : str or None
-        Name of the dataflow to use, where the design has several; the first that fits when left out.
-    continues : bool
-        Start from the sums that the job before left in the output banks.
-    reads : bool
-        Read the result, to compare it; otherwise it stays in the banks, for a job that continues it.
-    placed : mapping of input to address
-        Where inputs begin in their banks, so that they leave there what other jobs need.
-    """
-
-    nest: Nest
-    inputs: Mapping[str, npt.ArrayLike]
-    dataflow: str | None = None
-    continues: bool = False
-    reads: bool = True
-    placed: Mapping[str, int] | None = None
 
 
 def simulate(
@@ -173,6 +36,8 @@ def simulate(
     inputs: Mapping[str, npt.ArrayLike],
     *,
     dataflow: str | None = None,
+    alpha: float = 1.0,
+    multiplier: float | None = None,
     simulator: str = "verilator",
     waveform: Path | None = None,
     cache: Path | None = None,
@@ -187,6 +52,8 @@ def simulate(
         Tensors by name, as the nest's formats and shapes ask.
     dataflow
         Name of the dataflow to use, where the design has several; the first that fits when left out.
+    alpha, multiplier
+        Factors of a design that quantizes its results, see `Job`.
     simulator
         "verilator" or "icarus".
     waveform
@@ -207,7 +74,7 @@ def simulate(
     """
     (result,) = simulate_all(
         accelerator,
-        (Job(nest, inputs, dataflow),),
+        (Job(nest, inputs, dataflow, alpha=alpha, multiplier=multiplier),),
         simulator=simulator,
         waveform=waveform,
         cache=cache,
@@ -240,13 +107,16 @@ def simulate_all(
     began = time.perf_counter()
     say: Progress = progress or (lambda phase, part: None)
     tensors = [check_inputs(job.nest, job.inputs) for job in jobs]
+    made = None if program else output_format(accelerator.manifest)
+    jobs, wanted = _quantized(accelerator, jobs, made)
     runs = [tuple(program(accelerator, job.nest) if program else _runs(accelerator, job)) for job in jobs]
     _check_chain(accelerator, jobs, runs)
     outputs = [start_of(job.nest) for job in jobs]
+    coded = [CodedBlocks.empty(made, output.shape) if made else None for output in outputs]
     bench = _bench(accelerator, runs, tensors, outputs)
     place = cache or cache_folder()
     say("build", 0.0)
-    made = build(
+    built = build(
         accelerator.name,
         accelerator.verilog,
         bench,
@@ -259,19 +129,23 @@ def simulate_all(
     log = _new_log(place, accelerator.name, simulator)
     target = None if waveform is None else waveform.resolve()
     results, total, done = [], sum(map(len, runs)), 0
-    banks = _Banks(remember)
+    banks = BankContents(remember)
     left: Array | None = None
-    with running(accelerator.name, made, bench, waveform=target, log=log) as simulation:
-        for job, given, parts, output in zip(jobs, tensors, runs, outputs, strict=True):
+    with running(accelerator.name, built, bench, waveform=target, log=log) as simulation:
+        for job, given, parts, output, blocks, right in zip(jobs, tensors, runs, outputs, coded, wanted, strict=True):
             started = time.perf_counter()
             answers = []
             for part in parts:
                 say("run", done / total)
-                answers.append(_answer(simulation, done, part, given, output, banks, job))
+                answers.append(_answer(simulation, done, part, given, output, banks, job, blocks))
                 done += 1
             ended = time.perf_counter()
-            left = run(job.nest, given) if program else _meaning(accelerator, job, left if job.continues else None)
-            expected = left if job.reads else output
+            if blocks and right:
+                faults = tuple(block_faults(job.nest.output.tensor, blocks, right)) if job.reads else ()
+            else:
+                left = run(job.nest, given) if program else _meaning(accelerator, job, left if job.continues else None)
+                expected = left if job.reads else output
+                faults = tuple(output_faults(job.nest.output.tensor, output, expected))
             cycles = tuple(
                 RunCycles(part.predicted_cycles, answer.counted_cycles, answer.timed_cycles)
                 for part, answer in zip(parts, answers, strict=True)
@@ -279,20 +153,22 @@ def simulate_all(
             busy = sum(each.counted for each in cycles)
             results.append(
                 Result(
-                    outputs=output,
-                    faults=(*_output_faults(job.nest.output.tensor, output, expected), *_cycle_faults(cycles)),
+                    outputs=blocks.codes if blocks else output,
+                    faults=(*faults, *cycle_faults(cycles)),
                     runs=cycles,
                     macs=job.nest.points,
                     utilization=job.nest.points / (busy * accelerator.manifest["units"]) if busy else 0.0,
                     simulator=simulator,
-                    reused_build=made.reused,
-                    build_seconds=made.seconds,
+                    reused_build=built.reused,
+                    build_seconds=built.seconds,
                     run_seconds=ended - started,
                     seconds=time.perf_counter() - began,
                     log=log,
                     waveform=waveform,
                     rows_written=banks.taken(),
                     rows_read=sum(part.readback[2] for part in parts) if job.reads else 0,
+                    coded=blocks,
+                    multiplier=1.0 if job.multiplier is None else job.multiplier,
                 )
             )
         simulation.finish(at_least=total)
@@ -300,11 +176,32 @@ def simulate_all(
     return tuple(results)
 
 
+def _quantized(
+    accelerator: Accelerator, jobs: Sequence[Job], made: BlockFormat | None
+) -> tuple[Sequence[Job], Sequence[CodedBlocks | None]]:
+    """The jobs with their multipliers, and what a design that quantizes has to give for each."""
+    if made is None:
+        return jobs, [None] * len(jobs)
+    given, wanted = [], []
+    left: Array | None = None
+    for job in jobs:
+        # What the design cannot run is refused before its meaning is computed.
+        _runs(accelerator, job)
+        left = _meaning(accelerator, job, left if job.continues else None)
+        values = numbers(accelerator.manifest, left, job.alpha)
+        multiplier = calibrated(made, values) if job.multiplier is None else job.multiplier
+        given.append(replace(job, multiplier=multiplier))
+        wanted.append(expected_blocks(made, values, multiplier))
+    return given, wanted
+
+
 def _runs(accelerator: Any, job: Job) -> Sequence[Run]:
     # Amaranth and the solvers come with it, which the benches of hand-written designs do not need.
+    from hw.post.scaling import Scaling
     from hw.program import runs
 
-    return runs(accelerator, job.nest, job.dataflow, continues=job.continues, placed=job.placed)
+    scaling = Scaling(job.alpha, 1.0 if job.multiplier is None else job.multiplier)
+    return runs(accelerator, job.nest, job.dataflow, scaling, continues=job.continues, placed=job.placed)
 
 
 def _meaning(accelerator: Any, job: Job, initial: Array | None) -> Array:
@@ -335,34 +232,6 @@ def _check_chain(accelerator: Any, jobs: Sequence[Job], runs: Sequence[Sequence[
             check_continues(accelerator, runs[number - 1][-1], runs[number][0])
 
 
-class _Banks:
-    """What the host has written into the banks of each tensor's set, and how many rows that took."""
-
-    def __init__(self, remember: bool) -> None:
-        self.remember = remember
-        self.held: dict[int, dict[int, bytes]] = {}
-        self.rows = 0
-
-    def left_to_write(self, loads: Iterable[Load], result_id: int) -> tuple[Rows, ...]:
-        """The loads of a run without what lies there; the run overwrites the banks of its result."""
-        found = []
-        for load in loads:
-            held = self.held.setdefault(load.tensor_id, {})
-            rows = {load.address + n: row.tobytes() for n, row in enumerate(load.rows)}
-            if self.remember and all(held.get(address) == row for address, row in rows.items()):
-                continue
-            held |= rows
-            self.rows += len(load.rows)
-            found.append(Rows(load.tensor_id, load.address, len(load.rows), load.rows.tobytes()))
-        self.held.pop(result_id, None)
-        return tuple(found)
-
-    def taken(self) -> int:
-        """Rows written since the last question."""
-        rows, self.rows = self.rows, 0
-        return rows
-
-
 def _bench(
     accelerator: Accelerator,
     runs: Sequence[Sequence[Run]],
@@ -371,8 +240,8 @@ def _bench(
 ) -> Bench:
     sizes: dict[int, int] = {}
     for parts, given, output in zip(runs, tensors, outputs, strict=True):
-        tensor, _, _, row_bytes = parts[0].readback
-        sizes |= {load.tensor_id: load.rows.shape[1] for load in parts[0].loads(given, output)} | {tensor: row_bytes}
+        sizes |= {load.tensor_id: load.rows.shape[1] for load in parts[0].loads(given, output)}
+        sizes |= {tensor: row_bytes for tensor, _, _, row_bytes in (part.readback for part in parts)}
     return Bench(accelerator.top, accelerator.host_bits, tuple(sorted(sizes.items())))
 
 
@@ -382,8 +251,9 @@ def _answer(
     part: Run,
     tensors: Mapping[str, Array],
     output: Array,
-    banks: _Banks,
+    banks: BankContents,
     job: Job,
+    coded: CodedBlocks | None,
 ) -> Answer:
     """Do one run, which may start from what an earlier one left in ``output``, or in the banks."""
     tensor, address, rows, row_bytes = part.readback
@@ -392,30 +262,10 @@ def _answer(
     read, filled = rows if job.reads else 0, 0 if job.continues else rows
     answer = simulation.do(Task(number, part.registers, loads, tensor, address, read, deadline, filled))
     if job.reads:
-        part.store(np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes), output)
+        found = np.frombuffer(answer.rows, np.uint8).reshape(rows, row_bytes)
+        if coded is None or not cast(QuantizingRun, part).store_blocks(found, coded):
+            part.store(found, output)
     return answer
-
-
-def _output_faults(name: str, output: Array, expected: Array) -> Iterable[str]:
-    # Bits, so that zeros have a sign and NaN is equal to itself; there is one NaN only, whatever its bits here.
-    same = output.view(np.uint32) == expected.view(np.uint32) if output.dtype == np.float32 else output == expected
-    if output.dtype == np.float32:
-        same |= np.isnan(output) & np.isnan(expected)
-    wrong = np.argwhere(~same)
-    if len(wrong):
-        first = tuple(wrong[0])
-        yield (
-            f"tensor {name!r} differs in {len(wrong)} of {expected.size} elements, "
-            f"first at {[int(i) for i in first]}: expected {expected[first]}, got {output[first]}"
-        )
-
-
-def _cycle_faults(runs: Sequence[RunCycles]) -> Iterable[str]:
-    for number, (predicted, counted, timed) in enumerate(runs):
-        if counted != predicted:
-            yield f"run {number} took {counted} cycles by the design's counter; predicted were {predicted}"
-        if timed != counted:
-            yield f"run {number} took {timed} cycles by the clock; the design's counter says {counted}"
 
 
 def _new_log(cache: Path, name: str, simulator: str) -> Path:

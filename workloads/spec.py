@@ -12,7 +12,7 @@ from workloads.affine import Guard
 from workloads.body import Body, parse_body, parse_guard
 from workloads.dataflow_spec import DataflowSpec, read_dataflow
 from workloads.errors import NestError, SpecError
-from workloads.formats import FORMATS
+from workloads.formats import BLOCK_FORMATS, FORMATS
 from workloads.library import entry_names, from_library
 from workloads.nest import Loop, Nest, Tensor, reached_shape
 from workloads.text import to_text
@@ -21,6 +21,7 @@ from workloads.yaml_reader import NAME, Entries, Node, Reader, did_you_mean
 
 NEST_KEYS = ("name", "loops", "body", "formats", "shapes", "padding", "guards")
 DATAFLOW_KEYS = ("dataflow", "dataflows")
+OUTPUT_KEY = "output_format"
 _WANTED = {"name": "gemm", "loops": "{m: 64, n: 64, k: 64}", "body": "O[m, n] += A[m, k] * B[k, n]"}
 
 
@@ -34,14 +35,18 @@ class Spec:
         Empty where the mapper is to choose.
     source : str
         The text that the spec was read from.
+    output_format : str or None
+        The block format that hardware quantizes its results to.
     """
 
     nest: Nest
     dataflows: tuple[DataflowSpec, ...]
     source: str
+    output_format: str | None = None
 
     def __str__(self) -> str:
-        return to_text(self.nest, self.dataflows)
+        quantized = f"{OUTPUT_KEY}: {self.output_format}\n" if self.output_format else ""
+        return to_text(self.nest, self.dataflows) + quantized
 
 
 def load(text_or_path: str | Path) -> Spec:
@@ -96,14 +101,17 @@ def parse(text: str, *, source: str = "spec") -> Spec:
     if "steps" in entries:
         reader.fault(entries["steps"][0], "the spec has 'steps', so it is a workload; expected a single nest")
         reader.finish()
-    entries = reader.known(entries, NEST_KEYS + DATAFLOW_KEYS, "the spec")
+    entries = reader.known(entries, (*NEST_KEYS, *DATAFLOW_KEYS, OUTPUT_KEY), "the spec")
     nest = read_nest(reader, root, entries)
     loops = entries["loops"][1] if "loops" in entries else None
     names = tuple(key.value for key, _ in loops.value) if isinstance(loops, yaml.MappingNode) else ()
     dataflows = read_dataflows(reader, entries, names)
+    output_format = None
+    if OUTPUT_KEY in entries:
+        output_format = reader.one_of(entries[OUTPUT_KEY][1], BLOCK_FORMATS, f"{OUTPUT_KEY!r}: the format")
     reader.finish()
     assert nest is not None, text
-    return Spec(nest, dataflows, text)
+    return Spec(nest, dataflows, text, output_format)
 
 
 def read_nest(reader: Reader, root: Node, entries: Entries) -> Nest | None:

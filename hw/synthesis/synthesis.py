@@ -99,8 +99,7 @@ def synthesize(
     SynthesisError
         The tools reject the design or the library.
     """
-    design = accelerator.design
-    memories = {design.module(f"{u.name}_memory"): u.banks * u.depth * design.bank_bits(u) for u in design.units}
+    memories = accelerator.design.memory_bits
     return synthesize_verilog(
         accelerator.verilog, accelerator.top, memories, library, input_cell=input_cell, cache=cache
     )
