@@ -50,9 +50,14 @@ CASES = [
         (
             (
                 "4:1: the spec: 'zzz' is not a key; expected one of name, loops, body, formats, shapes, "
-                "padding, guards, dataflow, dataflows"
+                "padding, guards, dataflow, dataflows, output_format"
             ),
         ),
+    ),
+    Case(
+        "unknown-output-format",
+        GEMM + "output_format: nvpf4\n",
+        ("4:16: 'output_format': the format: 'nvpf4' is not known; did you mean 'nvfp4'?",),
     ),
     Case(
         "extent-beyond-32-bits",
