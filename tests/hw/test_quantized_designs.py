@@ -282,8 +282,8 @@ def test_planted_fault_is_seen(fault: Fault, monkeypatch: pytest.MonkeyPatch, tm
     case = CASES[fault.case]
     nest, accelerator = generated(case)
 
-    def cut(found: Any, asked: Nest, dataflow: str | None, scaling: Scaling) -> tuple[Run, ...]:
-        del found, dataflow
+    def cut(found: Any, asked: Nest, dataflow: str | None, scaling: Scaling, **options: Any) -> tuple[Run, ...]:
+        del found, dataflow, options
         return planted_runs(fault, accelerator, asked, scaling)
 
     monkeypatch.setattr("hw.program.runs", cut)
