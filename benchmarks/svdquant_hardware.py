@@ -154,7 +154,7 @@ class Layer:
 
 # Queries, keys and values, and the way back down, of FLUX.1; queries, keys and values of Qwen2.5 7B.
 SIMULATED = (
-    Layer("simulated", W4A4, 64, 128, 3072),
+    Layer("simulated", W4A4, 16, 768, 2048, side=16, square=2),
     # Floating-point units take a simulator long, so there are fewer.
     Layer("simulated", W4A16, 16, 32, 1024, side=16, square=2),
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from dataflow.architecture import Plan
 from dataflow.dataflow import Point
@@ -23,15 +21,13 @@ from hw.conditions import (
     Step,
     Zero,
 )
-from hw.factoring import deferred_factors, shifted_apart, significand_bits
+from hw.factoring import deferred_factors
 from hw.generators import Generator, generator
 from hw.latencies import reduce_latency_cycles
 from hw.netlist import Arc, Netlist, Pairs
-from hw.passes.widths import bits_of
-from hw.ports import PortBuilder
+from hw.products import ProductBuilder
 from hw.supported_formats import UnsupportedError, slot_formats, unsupported_formats
-from workloads.formats import FORMATS, Format
-from workloads.functional_units.product import UNIT as PRODUCT
+from workloads.formats import Format
 from workloads.nest import Access, Tensor
 
 
@@ -59,13 +55,12 @@ def lower(
     return _Lowering(plan, factors, slots or slot_formats([plan]), gate).netlist(name)
 
 
-class _Lowering(PortBuilder):
+class _Lowering(ProductBuilder):
     """Walks the plan from the ports to the write."""
 
     def __init__(self, plan: Plan, factors: int, slots: Mapping[int, Format], gate: bool) -> None:
-        super().__init__(plan)
-        self.factors, self.slots, self.gate = factors, slots, gate
-        self.deferred = deferred_factors(plan)
+        super().__init__(plan, factors, slots, deferred_factors(plan))
+        self.gate = gate
 
     def netlist(self, name: str) -> tuple[Netlist, tuple[Generator, ...]]:
         self.region("fu", self.dataflow.units, skewed=True)
@@ -156,82 +151,6 @@ class _Lowering(PortBuilder):
         source = f"{feed.operand}_in"
         return [Arc(source, "hop", tuple(hops)), Arc(source, "broadcast", tuple(broadcasts))]
 
-    def product(self) -> str:
-        """The term of the body: one node a step of a folding unit, else one node for all of it.
-
-        Factors that all terms of an adder tree share are left for after the tree.
-        """
-        units, unit = self.dataflow.units, self.nest.unit
-        feeds = {feed.slot: feed for feed in self.plan.feeds if feed.slot not in self.deferred}
-        names = {slot: self.number(feed, "fu", units) for slot, feed in feeds.items()}
-        if self.nest.floating:
-            return self.float_product(feeds)
-        last = max(self.factors if unit == PRODUCT else 0, 1 + max(names))
-        first = min(names)
-        steps = [[k] for k in range(first + 1, last)] if unit.folds else [list(range(1, last))]
-        value = names[first]
-        for others in steps:
-            if unit.folds and others[0] in self.deferred:
-                continue
-            given = [value, *(names.get(slot) for slot in others)]
-            value = self.add(
-                f"product{others[0] - 1}" if unit == PRODUCT else f"term{others[0] - 1}_{unit.name}",
-                "fu",
-                "multiply" if unit == PRODUCT else "compute",
-                (self.local(n, role, units) for n, role in zip(given, unit.operands, strict=True) if n),
-                self.output_bits,
-                unit=unit,
-            )
-        value = self.shifted(value, "power", feeds.values(), "fu", units)
-        if self.nest.coefficient != 1:
-            value = self.add(
-                "scaled",
-                "fu",
-                "multiply",
-                (self.local(value, "a", units),),
-                self.output_bits,
-                constant=self.nest.coefficient,
-            )
-        return value
-
-    def float_product(self, feeds: Mapping[int, Feed]) -> str:
-        """The factors from left to right, then the coefficient, each product rounded to fp32."""
-        units, fp32 = self.dataflow.units, FORMATS["fp32"]
-        value, held = self.widened(feeds[0]), self.slots[0]
-        for slot, feed in sorted(feeds.items())[1:]:
-            other = self.slots[slot]
-            args = (self.local(value, "a", units), self.local(self.widened(feed), "b", units))
-            value = self.add(f"product{slot - 1}", "fu", "float_multiply", args, fp32.bits, formats=(held, other))
-            held = fp32
-        if self.nest.coefficient != 1 or held != fp32:
-            code = int(fp32.codes(np.array([self.nest.coefficient], np.float32))[0])
-            args_of_one = (self.local(value, "a", units),)
-            formats = (held, fp32)
-            value = self.add("scaled", "fu", "float_multiply", args_of_one, fp32.bits, formats=formats, constant=code)
-        return value
-
-    def widened(self, feed: Feed) -> str:
-        """The operand's code in its slot's format, which holds every number of its own."""
-        source, units = f"{feed.operand}_in", self.dataflow.units
-        held, wide = self.nest.tensor(feed.access.tensor).format, self.slots[feed.slot]
-        if held == wide:
-            return source
-        args = (self.local(source, "code", units),)
-        return self.add(f"{feed.operand}_{held}_as_{wide}", "fu", "widen", args, wide.bits, formats=(held, wide))
-
-    def number(self, feed: Feed, region: str, points: Sequence[Point]) -> str:
-        """The operand as an integer: as it is, or decoded from its code; without a power of two that is apart."""
-        source = f"{feed.operand}_in"
-        held = self.nest.tensor(feed.access.tensor).format
-        if held.encoding is None or self.nest.floating:
-            return source
-        name = f"{feed.operand}_{held}" + ("" if region == "fu" else f"_{region}")
-        if self.apart(held):
-            args = (self.local(source, "code", points),)
-            return self.add(f"{name}_significand", region, "significand", args, significand_bits(held), format=held)
-        width = bits_of((-held.most_steps, held.most_steps))
-        return self.add(name, region, "decode", (self.local(source, "code", points),), width, format=held)
-
     def gated(self, value: str) -> str:
         """The reduction's identity where a guard fails, or outside the nest where no operand is masked for it."""
         units = self.dataflow.units
@@ -251,37 +170,6 @@ class _Lowering(PortBuilder):
             return value
         args = (self.local(value, "value", units), *bits)
         return self.add("gated", "fu", "mask", args, self.output_bits, by=self.nest.reduction)
-
-    def multiplied(self, value: str, stage: int, region: str, points: Sequence[Point]) -> str:
-        """The sum of a tree times the factors that all its terms share."""
-        feeds = [feed for feed in self.plan.feeds if self.deferred.get(feed.slot) == stage]
-        for feed in feeds:
-            factor = self.number(feed, region, points)
-            args = (self.local(value, "a", points), self.local(factor, "b", points))
-            value = self.add(f"outer{stage}_{feed.slot}", region, "multiply", args, self.output_bits, unit=PRODUCT)
-        return self.shifted(value, f"outer{stage}_power", feeds, region, points)
-
-    def shifted(self, value: str, name: str, feeds: Iterable[Feed], region: str, points: Sequence[Point]) -> str:
-        """A product times the powers of two of those factors that came into it as significands."""
-        args = [self.local(value, "value", points)]
-        for feed in feeds:
-            held = self.nest.tensor(feed.access.tensor).format
-            if self.apart(held):
-                assert held.encoding is not None
-                power = self.add(
-                    f"{feed.operand}_{held}" + ("" if region == "fu" else f"_{region}") + "_power",
-                    region,
-                    "power",
-                    (self.local(f"{feed.operand}_in", "code", points),),
-                    held.encoding.exponent_bits,
-                    format=held,
-                )
-                args.append(self.local(power, f"by{feed.slot}", points))
-        return self.add(name, region, "shift", args, self.output_bits) if args[1:] else value
-
-    def apart(self, held: Format) -> bool:
-        """True for a format whose significand multiplies first; other units than the product need whole numbers."""
-        return self.nest.unit == PRODUCT and not self.nest.floating and shifted_apart(held)
 
     # Output
 
