@@ -24,7 +24,6 @@ from workloads.nest import Nest
 from workloads.spec import load
 
 NVFP4 = "nvfp4_gemm:m={m},n={n},k={k},format=int64"
-W4A16 = "nvfp4_weight_gemm:m={m},n={n},k={k}"
 INT8 = "gemm:m={m},n={n},k={k}"
 INT4 = """
 name: int4_gemm
@@ -83,7 +82,6 @@ SMALL = (
     Design("int4_4x4x16", INT4, (4, 4, 16)),
     Design("int8_4x4x16", INT8, (4, 4, 16)),
     Design("bf16_4x4x16", BF16, (4, 4, 16)),
-    Design("w4a16_4x4x16", W4A16, (4, 4, 16)),
     Design("int4_16x16", INT4, (16, 16, 1)),
     Design("int8_16x16", INT8, (16, 16, 1)),
 )
