@@ -55,7 +55,8 @@ class Design:
             name="outputs",
         )
         cache = cache_folder() / "synthesis"
-        for label, stage in (("plain", None), ("quantizing", quantize_to("nvfp4"))):
+        stages = {"plain": None, "quantizing": quantize_to("nvfp4"), "quantizing shared": quantize_to("nvfp4", 1)}
+        for label, stage in stages.items():
             accelerator = generate(build(nest, flow), stage=stage)
             found = synthesize(accelerator, cache=cache)
             (part,) = runs(accelerator, nest)
@@ -66,7 +67,7 @@ class Design:
             yield f"{label} cycles", part.predicted_cycles, "cycles"
 
 
-DESIGNS = (Design("nvfp4", NVFP4), Design("int8", INT8), Design("bf16", BF16))
+DESIGNS = (Design("int8", INT8), Design("nvfp4", NVFP4), Design("bf16", BF16))
 
 
 def unit_figures(made: str, source: str, fraction_bits: int) -> Iterator[tuple[str, float, str]]:

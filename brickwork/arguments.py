@@ -18,6 +18,9 @@ FanOutOption = Annotated[int, typer.Option(help="most operands behind one regist
 OutputFormatOption = Annotated[
     str | None, typer.Option("--output-format", help="block format that results are quantized to, as nvfp4")
 ]
+QuantizersOption = Annotated[
+    int | None, typer.Option(help="quantizers at work at the same time; one a group of output banks when left out")
+]
 AlphaOption = Annotated[float, typer.Option(help="factor of integer results before they are quantized")]
 MultiplierOption = Annotated[
     float | None, typer.Option(help="factor of NVFP4's block scales; that of the results when left out")

@@ -14,6 +14,7 @@ from brickwork.arguments import (
     LimitOption,
     OrderOption,
     OutputFormatOption,
+    QuantizersOption,
     SkewOption,
     SpaceOption,
     SpecArgument,
@@ -37,6 +38,7 @@ def generate_(
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     output_format: OutputFormatOption = None,
+    quantizers: QuantizersOption = None,
     folder: FolderOption = HERE,
     json_: JsonOption = False,
 ) -> None:
@@ -56,6 +58,7 @@ def generate_(
                 limits=limits_of(given.nest, limit),
                 fan_out_limit=fan_out_limit,
                 output_format=output_format or given.output_format,
+                quantizers=quantizers,
             )
             files = save(accelerator, folder)
         recurrences = accelerator.design.recurrences(0)

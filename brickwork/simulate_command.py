@@ -24,6 +24,7 @@ from brickwork.arguments import (
     MultiplierOption,
     OrderOption,
     OutputFormatOption,
+    QuantizersOption,
     SeedOption,
     SimulatorOption,
     SkewOption,
@@ -53,6 +54,7 @@ def simulate_(
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     output_format: OutputFormatOption = None,
+    quantizers: QuantizersOption = None,
     alpha: AlphaOption = 1.0,
     multiplier: MultiplierOption = None,
     size: Annotated[str | None, typer.Option(help="run the generated design at these extents, as m=20")] = None,
@@ -85,7 +87,7 @@ def simulate_(
             seed,
             simulator,
             waveform,
-            Quantization(output_format, alpha, multiplier),
+            Quantization(output_format, quantizers, alpha, multiplier),
         )
         name = nest.output.tensor
         if outputs is not None:
@@ -122,6 +124,7 @@ class Quantization(NamedTuple):
     """What results are quantized to, and with which factors."""
 
     output_format: str | None = None
+    quantizers: int | None = None
     alpha: float = 1.0
     multiplier: float | None = None
 
@@ -153,7 +156,12 @@ def _simulated(
     with console.progress("simulate") as say:
         say("generate", 0.0)
         accelerator = generate(
-            given.nest, chosen, limits=limits, fan_out_limit=fan_out_limit, output_format=output_format
+            given.nest,
+            chosen,
+            limits=limits,
+            fan_out_limit=fan_out_limit,
+            output_format=output_format,
+            quantizers=quantization.quantizers,
         )
         result = simulate(
             accelerator,
@@ -200,6 +208,7 @@ def report(
     order: OrderOption = None,
     tile: TileOption = None,
     output_format: OutputFormatOption = None,
+    quantizers: QuantizersOption = None,
     alpha: AlphaOption = 1.0,
     multiplier: MultiplierOption = None,
     inputs: InputsOption = None,
@@ -224,7 +233,7 @@ def report(
             seed,
             simulator,
             None,
-            Quantization(output_format, alpha, multiplier),
+            Quantization(output_format, quantizers, alpha, multiplier),
         )
         page = folder / f"{accelerator.name}.html"
         write_report(accelerator, nest, result, page)

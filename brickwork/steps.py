@@ -141,6 +141,7 @@ def generate(
     limits: Mapping[str, int] | None = None,
     fan_out_limit: int = FAN_OUT_LIMIT,
     output_format: str | None = None,
+    quantizers: int | None = None,
     folder: Path | None = None,
 ) -> Accelerator:
     """Generate Verilog and manifest; written into ``folder`` when given.
@@ -149,13 +150,19 @@ def generate(
     ----------
     output_format
         Block format, such as nvfp4, that results are quantized to before the host reads them.
+    quantizers
+        How many work at the same time; one for each group of output banks when left out.
 
     Raises
     ------
     PostError
         No quantizer makes the format, or not of this output.
+    ChoiceError
+        There are quantizers but no format.
     """
-    stage = None if output_format is None else quantize_to(output_format)
+    if output_format is None and quantizers is not None:
+        raise ChoiceError("quantizers: expected an output format (--output-format) that they make")
+    stage = None if output_format is None else quantize_to(output_format, quantizers)
     passes = passes_with(fan_out_limit=fan_out_limit)
     built = architecture(nest, dataflow, limits)
     check_banks(built)

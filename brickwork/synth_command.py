@@ -16,6 +16,7 @@ from brickwork.arguments import (
     LimitOption,
     OrderOption,
     OutputFormatOption,
+    QuantizersOption,
     SeedOption,
     SkewOption,
     SpaceOption,
@@ -47,6 +48,7 @@ def synth(
     limit: LimitOption = None,
     fan_out_limit: FanOutOption = FAN_OUT_LIMIT,
     output_format: OutputFormatOption = None,
+    quantizers: QuantizersOption = None,
     liberty: Annotated[Path, typer.Option(help="cell library (.lib or .lib.gz)")] = DEFAULT_LIBRARY,
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder for the mapped Verilog and the figures")
@@ -82,6 +84,7 @@ def synth(
                 limits=limits_of(given.nest, limit),
                 fan_out_limit=fan_out_limit,
                 output_format=output_format or given.output_format,
+                quantizers=quantizers,
             )
             cache = cache_folder() / "synthesis"
             measured = None

@@ -66,7 +66,7 @@ def _modules(design: Design) -> Iterator[str]:
     if design.post:
         post = design.post
         memory = Bank(post.row_bits, post.depth, array_writes=True, array_reads=False)
-        quantizer = StreamQuantizer(post.made, post.source, post.fraction_bits, post.word_bits, post.banks)
+        quantizer = StreamQuantizer(post.made, post.source, post.fraction_bits, post.word_bits, post.turns * post.banks)
         control = PostControl(post, design.post_registers, design.units[0].address_bits)
         yield _rtlil(memory, design.module("post_memory"))
         yield _rtlil(quantizer, design.module("post_quantizer"))

@@ -71,6 +71,7 @@ def _post(post: PostPlan, design: Design) -> Manifest:
         "element_bits": post.made.element.bits,
         "scale_bits": post.made.scale.bits,
         "groups": post.groups,
+        "quantizers": post.quantizers,
         "depth": post.depth,
         "timing": {"block_cycles": post.block_cycles, "tail_cycles": post.tail_cycles},
         "registers": [register.name for register in design.post_registers],

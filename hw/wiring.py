@@ -195,14 +195,14 @@ class _Wiring:
         return words
 
     def _post(self, post: PostPlan) -> Iterator[str]:
-        """The stage: its control, a quantizer a group of output banks, and the memory of what they make."""
+        """The stage: its control, quantizers behind groups of output banks, and the memory of what they make."""
         yield instance(self.design.module("post_control"), "post_control", control_ports(post))
         words = self._bank_words(self.design.units[0])
-        for group in range(post.groups):
-            banks = words[group * post.banks : (group + 1) * post.banks]
-            ports = quantizer_ports(post) | {"words": _concatenated(banks), "word": f"post_word{group}"}
-            yield instance(self.design.module("post_quantizer"), f"post_quantizer{group}", ports)
-        row = _concatenated([f"post_word{group}" for group in range(post.groups)])
+        each = post.turns * post.banks
+        for n in range(post.quantizers):
+            ports = {"words": _concatenated(words[n * each : (n + 1) * each]), "word": f"post_word{n}"}
+            yield instance(self.design.module("post_quantizer"), f"post_quantizer{n}", quantizer_ports(post) | ports)
+        row = _concatenated([f"post_word{n}" for n in range(post.quantizers)])
         yield instance(self.design.module("post_memory"), "post_memory", memory_ports(post) | {"w_data": row})
 
     def _host(self) -> Iterator[str]:

@@ -15,8 +15,8 @@ from workloads.formats.coded import CodedBlocks
 class BlockLayout:
     """A window of a quantized tensor.
 
-    A row holds a block of every group of output banks, group 0 in the lowest bits: its codes, the first in the lowest
-    bits, then its scale.
+    A row holds a block of every quantizer, number 0 in the lowest bits: its codes, the first in the lowest bits, then
+    its scale. The blocks of the groups that a quantizer serves follow each other, row by row.
 
     Attributes
     ----------
@@ -50,18 +50,19 @@ class BlockLayout:
 
     @property
     def rows(self) -> int:
-        return self.places.rows
+        return self.places.rows * self.post.turns
 
     @property
     def row_bytes(self) -> int:
-        return self.places.row_bytes
+        return -(-self.post.row_bits // 8)
 
     def unpack(self, rows: Bytes, coded: CodedBlocks) -> None:
         """Write the window's codes and scales into ``coded`` in place."""
-        made = self.post.made
-        row, memory, where = self.places.index()
-        bits = np.unpackbits(rows, axis=1, bitorder="little")[:, : self.post.row_bits]
-        words = bits.reshape(self.rows, self.post.groups, self.post.block_bits)[row, memory].astype(np.int64)
+        post, made = self.post, self.post.made
+        row, group, where = self.places.index()
+        bits = np.unpackbits(rows, axis=1, bitorder="little")[:, : post.row_bits]
+        turns = bits.reshape(-1, post.turns, post.quantizers, post.block_bits)
+        words = turns[row, group % post.turns, group // post.turns].astype(np.int64)
         elements, scales = np.split(words, [made.block * made.element.bits], axis=-1)
         codes = elements.reshape(*words.shape[:-1], made.block, made.element.bits) @ (1 << np.arange(made.element.bits))
         coded.by_block[where] = codes

@@ -26,9 +26,10 @@ _MEANING = {
 
 @dataclass(frozen=True)
 class PostPlan:
-    """A quantizer a group of output banks, all of them in step, and a memory for what they give.
+    """Quantizers behind groups of output banks, all of them in step, and a memory for what they give.
 
-    A group are the banks that differ in the last dimension only: the elements of a block lie in one group.
+    A group are the banks that differ in the last dimension only: the elements of a block lie in one group. A quantizer
+    serves consecutive groups in turn.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class PostPlan:
         if self.depth > 1 << HOST_ADDRESS_BITS:
             raise PostError(
                 (
-                    f"output format {str(self.made)!r}: a run leaves {self.depth} blocks in each group of banks; "
+                    f"output format {str(self.made)!r}: a run leaves {self.depth} blocks to each quantizer; "
                     f"at most {1 << HOST_ADDRESS_BITS} are allowed; hold less at a time with 'tile' (--tile)",
                 )
             )
@@ -76,14 +77,23 @@ class PostPlan:
         return prod(self.banking.counts[:-1])
 
     @property
+    def quantizers(self) -> int:
+        return self.stage.quantizers or self.groups
+
+    @property
+    def turns(self) -> int:
+        """Groups that a quantizer serves."""
+        return self.groups // self.quantizers
+
+    @property
     def block_bits(self) -> int:
         """Bits of a block's codes and scale."""
         return self.made.block * self.made.element.bits + self.made.scale.bits
 
     @property
     def row_bits(self) -> int:
-        """Bits of a word of the memory: a block of each group."""
-        return self.groups * self.block_bits
+        """Bits of a word of the memory: a block of each quantizer."""
+        return self.quantizers * self.block_bits
 
     def rows(self, held: Window) -> int:
         """Rows of output banks in which the last coordinate is 0."""
@@ -96,7 +106,12 @@ class PostPlan:
     @cached_property
     def depth(self) -> int:
         """Words of the memory."""
-        return self.rows(self.most) * self.blocks(self.most)
+        return self.rows(self.most) * self.blocks(self.most) * self.turns
+
+    @property
+    def select_bits(self) -> int:
+        """Bits that choose among the banks of a quantizer."""
+        return _bits(self.turns * self.banks)
 
     @property
     def address_bits(self) -> int:
@@ -125,7 +140,7 @@ class PostPlan:
 
     def cycles(self, held: Window) -> int:
         """What the stage adds to a run."""
-        return self.rows(held) * self.blocks(held) * self.block_cycles + self.tail_cycles
+        return self.rows(held) * self.blocks(held) * self.turns * self.block_cycles + self.tail_cycles
 
     @cached_property
     def factors(self) -> tuple[str, ...]:

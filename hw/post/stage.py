@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 from dataflow.architecture import Plan
 from workloads.errors import BrickworkError
@@ -24,12 +25,19 @@ class PostError(BrickworkError):
 
 @dataclass(frozen=True, slots=True)
 class Quantize:
-    """Blocks along the output's last dimension become codes and scales."""
+    """Blocks along the output's last dimension become codes and scales.
+
+    Attributes
+    ----------
+    quantizers : int or None
+        How many work at the same time; one for each group of output banks when left out.
+    """
 
     made: BlockFormat
+    quantizers: int | None = None
 
 
-def quantize_to(name: str) -> Quantize:
+def quantize_to(name: str, quantizers: int | None = None) -> Quantize:
     """The stage that quantizes to a format.
 
     Raises
@@ -41,7 +49,7 @@ def quantize_to(name: str) -> Quantize:
         known = name in BLOCK_FORMATS
         what = "has no quantizer in hardware" if known else "is not known"
         raise PostError((f"output format {name!r} {what}; expected one of {', '.join(OUTPUT_FORMATS)}",))
-    return Quantize(BLOCK_FORMATS[name])
+    return Quantize(BLOCK_FORMATS[name], quantizers)
 
 
 def design_faults(plans: tuple[Plan, ...], stage: Quantize) -> Iterator[str]:
@@ -55,6 +63,9 @@ def design_faults(plans: tuple[Plan, ...], stage: Quantize) -> Iterator[str]:
     yield from faults
     if faults:
         return
+    groups = prod(plan.drain.banking.counts[:-1])
+    if stage.quantizers is not None and (stage.quantizers < 1 or groups % stage.quantizers):
+        yield f"{stage.quantizers} quantizers: expected a divisor of the {groups} groups of output banks"
     made, (loop,) = stage.made, plan.nest.output.index[-1].loops
     for name, size in dict.fromkeys((*plan.dataflow.tile, *plan.limits)):
         if name == loop and size % made.block:

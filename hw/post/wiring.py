@@ -16,10 +16,10 @@ def post_nets(post: PostPlan, address_bits: int) -> Iterator[str]:
     yield "  wire [31:0] array_cycles;"
     yield f"  wire post_re, {', '.join(f'post_{flag}' for flag in _FLAGS)}, post_w_en;"
     yield f"  wire {bit_range(address_bits)}post_addr;"
-    yield f"  wire {bit_range(max(1, (post.banks - 1).bit_length()))}post_select;"
+    yield f"  wire {bit_range(post.select_bits)}post_select;"
     yield f"  wire {bit_range(post.address_bits)}post_w_addr;"
     yield from (f"  wire [31:0] post_{name};" for name in post.factors)
-    yield from (f"  wire {bit_range(post.block_bits)}post_word{group};" for group in range(post.groups))
+    yield from (f"  wire {bit_range(post.block_bits)}post_word{n};" for n in range(post.quantizers))
     yield f"  wire {bit_range(post.row_bits)}post_rdata;"
     yield f"  wire post_chosen = host_tensor == 4'd{post.tensor_id};"
     yield "  wire post_host_we = host_we & post_chosen;"

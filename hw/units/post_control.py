@@ -49,7 +49,7 @@ class PostControl(wiring.Component):
             "cycles": Out(32),
             "re": Out(1),
             "addr": Out(address_bits),
-            "select": Out(max(1, (plan.banks - 1).bit_length())),
+            "select": Out(plan.select_bits),
             "measure": Out(1),
             "first": Out(1),
             "scales": Out(1),
@@ -90,32 +90,37 @@ class PostControl(wiring.Component):
     def _blocks(
         self, m: Module, begin: Value, works: Value, finished: Signal, last_block: Value, last_row: Value
     ) -> None:
-        """Steps of a block, blocks of a row of banks, rows; and the address of each number."""
+        """Steps of a block, groups of a quantizer, blocks of a row of banks, rows; and each number's address."""
         plan, size = self.plan, self.plan.made.block
         step, block, row = Signal(range(plan.block_cycles)), Signal.like(last_block), Signal.like(last_row)
-        ended = Signal()
-        measures, codes, ends, ends_row = Signal(), Signal(), Signal(), Signal()
+        ended, turn = Signal(), Signal(range(max(2, plan.turns)))
+        measures, codes, ends, ends_turns, ends_row = (Signal() for _ in range(5))
         m.d.comb += [
             measures.eq(works & ~ended & (step < size)),
             codes.eq(works & ~ended & (step >= plan.block_cycles - size)),
             ends.eq(works & ~ended & (step == plan.block_cycles - 1)),
+            ends_turns.eq(turn == plan.turns - 1),
             ends_row.eq(block == last_block),
             self.re.eq(measures | codes),
         ]
         with m.If(begin):
-            m.d.sync += [step.eq(0), block.eq(0), row.eq(0), ended.eq(0), self.w_addr.eq(0)]
+            m.d.sync += [step.eq(0), turn.eq(0), block.eq(0), row.eq(0), ended.eq(0), self.w_addr.eq(0)]
         with m.Elif(ends):
-            m.d.sync += [step.eq(0), block.eq(Mux(ends_row, 0, block + 1))]
-            with m.If(ends_row):
-                m.d.sync += [row.eq(row + 1), ended.eq(row == last_row)]
+            m.d.sync += [step.eq(0), turn.eq(Mux(ends_turns, 0, turn + 1))]
+            with m.If(ends_turns):
+                m.d.sync += block.eq(Mux(ends_row, 0, block + 1))
+                with m.If(ends_row):
+                    m.d.sync += [row.eq(row + 1), ended.eq(row == last_row)]
         with m.Elif(works & ~ended):
             m.d.sync += step.eq(step + 1)
         with m.If(self.w_en):
             m.d.sync += self.w_addr.eq(self.w_addr + 1)
 
-        bank = self._address(m, begin, ends, ends_row, again=measures & (step == size - 1))
+        # Every group begins where the first one did.
+        again = (measures & (step == size - 1)) | (ends & ~ends_turns)
+        bank = self._address(m, begin, ends, ends_row, again=again)
         late = {
-            "select": (bank, len(self.select), 1),
+            "select": (turn * plan.banks + bank, len(self.select), 1),
             "measure": (measures, 1, READ_CYCLES),
             "first": (step == 0, 1, READ_CYCLES),
             "scales": (step == size, 1, READ_CYCLES),
@@ -131,7 +136,7 @@ class PostControl(wiring.Component):
         """Bank of the number that is read; ``again`` returns to the first one of the block."""
         banks = self.plan.banks
         address, origin = self.addr, Signal(self.address_bits)
-        bank, origin_bank = Signal.like(self.select), Signal.like(self.select)
+        bank, origin_bank = (Signal(range(max(2, banks)), name=name) for name in ("bank", "origin_bank"))
         turns: Value = bank == banks - 1 if banks > 1 else Const(1)
         following, following_bank = Signal.like(address), Signal.like(bank)
         # A row's last elements may leave banks empty.

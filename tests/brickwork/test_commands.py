@@ -293,6 +293,16 @@ MISTAKES = (
         "expected a multiple of the block, 32",
     ),
     Mistake(
+        "quantizers-alone",
+        ("generate", GEMM, *ARRAY, "--quantizers", "1"),
+        "quantizers: expected an output format (--output-format) that they make",
+    ),
+    Mistake(
+        "quantizers-odd",
+        ("generate", "gemm:m=3,n=32,k=4", *ARRAY, "--output-format", "nvfp4", "--quantizers", "3"),
+        "3 quantizers: expected a divisor of the 2 groups of output banks",
+    ),
+    Mistake(
         "multiplier-alone",
         ("simulate", GEMM, *ICARUS, "--multiplier", "2"),
         "--alpha and --multiplier: expected --output-format beside them, to quantize results",

@@ -42,6 +42,7 @@ class Case:
     tile: dict[str, int] | None = None
     alpha: float = 1.0
     simulator: str = "icarus"
+    quantizers: int | None = None
 
 
 BATCHED = "batched_gemm:b=2,m=3,n=32,k=5"
@@ -59,6 +60,8 @@ CASES = (
         simulator="verilator",
     ),
     Case("banks-beyond-a-block", "gemm:m=3,n=48,k=4", {"m": 2, "n": 24}, "m n k", "nvfp4", sizes=({"n": 16},)),
+    Case("shared", "gemm:m=11,n=32,k=7", {"m": 4, "n": 3}, "m n k", "int4_g16", quantizers=2, sizes=({"m": 3},)),
+    Case("one-for-all", "gemm:m=7,n=48,k=4", {"m": 3, "n": 5}, "m n k", "nvfp4", quantizers=1, alpha=0.1),
     Case("one-bank", "gemm:m=4,n=32,k=5", {"k": 2, "m": 1}, "m n k", "int4_g16", (0, 1)),
     Case("spilled-sums", "gemm:m=3,n=32,k=6", {"k": 2, "n": 4}, "k n m", "int4_g32", alpha=0.37),
     Case("mxfp4-of-bf16", "gemm:m=3,n=64,k=4,format=bf16", {"m": 2, "n": 2}, "m n k", "mxfp4", sizes=({"n": 32},)),
@@ -93,7 +96,7 @@ def flow_of(case: Case) -> tuple[Nest, Dataflow]:
 
 def generated(case: Case) -> tuple[Nest, Accelerator]:
     nest, flow = flow_of(case)
-    return nest, generate(build(nest, flow), stage=quantize_to(case.made))
+    return nest, generate(build(nest, flow), stage=quantize_to(case.made, case.quantizers))
 
 
 def simulated(case: Case, accelerator: Accelerator, nest: Nest, folder: Path, **given: Any) -> Result:
@@ -129,7 +132,7 @@ def test_codes_scales_and_cycles(case: Case, tmp_path: Path) -> None:
             assert np.array_equal(result.coded.scales, scales)
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[5], CASES[6]], ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[4], CASES[8]], ids=lambda case: case.id)
 def test_other_tools_read_it(case: Case) -> None:
     nest, accelerator = generated(case)
     plain = generate(build(*flow_of(case)))
@@ -146,11 +149,11 @@ def test_other_tools_read_it(case: Case) -> None:
     post = accelerator.manifest["post"]
     name = accelerator.design.module
     instances = dict(modules[accelerator.top].instances)
-    assert instances[name("post_quantizer")] == post["groups"]
+    assert instances[name("post_quantizer")] == post["quantizers"]
     assert instances[name("post_control")] == instances[name("post_memory")] == 1
     block_bits = post["block"] * post["element_bits"] + post["scale_bits"]
     (memory,) = modules[name("post_memory")].memories
-    assert (memory.word_bits, memory.depth) == (post["groups"] * block_bits, max(2, post["depth"]))
+    assert (memory.word_bits, memory.depth) == (post["quantizers"] * block_bits, max(2, post["depth"]))
 
 
 def test_manifest_describes_the_stage() -> None:
@@ -165,6 +168,7 @@ def test_manifest_describes_the_stage() -> None:
         "element_bits": 4,
         "scale_bits": 8,
         "groups": 3,
+        "quantizers": 3,
         "depth": 6,
         "timing": {"block_cycles": 35, "tail_cycles": 7},
         "registers": [
@@ -353,6 +357,13 @@ def test_mistakes(mistake: Mistake) -> None:
     with pytest.raises(PostError) as caught:
         generate(build(nest, flow), stage=quantize_to(mistake.made))
     assert str(caught.value) == mistake.says
+
+
+@pytest.mark.parametrize("quantizers", [0, 2])
+def test_quantizers_that_do_not_divide(quantizers: int) -> None:
+    with pytest.raises(PostError) as caught:
+        generated(replace(CASES[0], quantizers=quantizers))
+    assert str(caught.value) == f"{quantizers} quantizers: expected a divisor of the 3 groups of output banks"
 
 
 def test_limits_that_cut_a_block() -> None:
