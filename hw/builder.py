@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from dataflow.architecture import Plan
 from dataflow.dataflow import Point
-from dataflow.reuse import time_weights
+from dataflow.reuse import products, time_weights
 from hw.conditions import Value
 from hw.generators import Generator
 from hw.latencies import LATENCY_CYCLES
@@ -31,7 +31,8 @@ class Builder:
     def region(self, name: str, points: Iterable[Point], *, skewed: bool) -> None:
         """``skewed``: the point ``s`` runs ``skew . s`` cycles after the control; otherwise with the control."""
         found = tuple(points)
-        offsets = tuple(self.dataflow.skew_cycles(p) if skewed else 0 for p in found)
+        cycles = products((self.dataflow.skew,), found) if skewed else [(0,)] * len(found)
+        offsets = tuple(cycle for (cycle,) in cycles)
         self.regions[name] = Region(name, found, (offsets,))
 
     def add(

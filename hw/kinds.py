@@ -223,8 +223,10 @@ class _Structure:
         self.taps, self.exported = self._taps()
 
     def found(self) -> Structure:
-        wires: dict[tuple[str, Point], dict[str, Wire]] = defaultdict(dict)
+        wires: dict[tuple[str, Point], dict[str, Wire]] = {}
         inputs: dict[str, dict[tuple[str, Point], Choices]] = defaultdict(dict)
+        # By region and position of a point, its entry in ``wires``.
+        begun: dict[str, dict[int, dict[str, Wire]]] = defaultdict(dict)
         for node in self.netlist.nodes:
             points = self.netlist.region[node.region].points
             if composite(node):
@@ -246,8 +248,11 @@ class _Structure:
                 for k, slot in enumerate(self.slots[node.name])
                 for number, chosen in enumerate(slot.chosen)
             }
+            mine_of = begun[node.region]
             for k, number, point in self._turns(node, lambda chosen: any(map(_outside, chosen))):
-                mine = wires[node.region, points[point]]
+                mine = mine_of.get(point)
+                if mine is None:
+                    mine = mine_of[point] = wires[node.region, points[point]] = {}
                 for port, tapped in ports[k, number]:
                     mine[port] = tapped.wire(point)
         kinds = {}
@@ -255,7 +260,7 @@ class _Structure:
             members = [n for n in self.netlist.nodes if n.region == region.name and not composite(n)]
             if members:
                 kinds[region.name] = self._kinds(region, members)
-        return Structure(kinds, dict(wires), dict(inputs))
+        return Structure(kinds, wires, dict(inputs))
 
     def _taps(self) -> tuple[dict[str, int], dict[str, Integers]]:
         """Registers inside the module of each producer whose value leaves it, those that every sink shares; and where.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -269,8 +270,9 @@ class Netlist:
         mine, theirs = self.region[node.region], self.region[self.node[arc.source].region]
         key = id(arc), id(mine), id(theirs)
         if key not in self._links:
-            consumers = np.fromiter((mine.position[c] for c, _ in arc.pairs), np.int64, len(arc.pairs))
-            producers = np.fromiter((theirs.position[p] for _, p in arc.pairs), np.int64, len(arc.pairs))
+            of_consumer, of_producer = mine.position.__getitem__, theirs.position.__getitem__
+            consumers = np.fromiter(map(of_consumer, map(itemgetter(0), arc.pairs)), np.int64, len(arc.pairs))
+            producers = np.fromiter(map(of_producer, map(itemgetter(1), arc.pairs)), np.int64, len(arc.pairs))
             begun, made = mine.offset_cycles[arc.mode][consumers], theirs.offset_cycles[arc.mode][producers]
             assert IDLE not in begun and IDLE not in made, f"{arc.source} -> {node.name} joins points at rest"
             self._links[key] = (Links(consumers, producers, arc.time_cycles + begun - made), arc, mine, theirs)

@@ -94,15 +94,25 @@ class Pin:
 Readers = dict[str, dict[Point, list[Pin]]]
 
 
-def together(pins: Collection[Pin]) -> int:
-    """Most operands that can read in the same cycle, whatever the labels of their nodes."""
-    if len({pin.node for pin in pins}) > 1:
-        return len(pins)
-    by_time = Counter((mode, time) for pin in pins for mode, time in enumerate(pin.times) if time is not None)
+def together(pins: Iterable[Pin], modes: Collection[int] | None = None) -> int:
+    """Most operands that can read in the same cycle of some modes, all if left out, whatever their nodes' labels."""
+    nodes: set[str] = set()
+    at_once: Counter[tuple[int, int]] = Counter()
+    counted = 0
+    # Few times are different, so that all else is done once for each of them.
+    for (node, times), pins_alike in Counter([(pin.node, pin.times) for pin in pins]).items():
+        found = [(k, time) for k, time in enumerate(times) if time is not None and (modes is None or k in modes)]
+        if found:
+            nodes.add(node)
+            counted += pins_alike
+            for key in found:
+                at_once[key] += pins_alike
+    if len(nodes) > 1:
+        return counted
     most: dict[int, int] = {}
-    for (mode, _), at_once in by_time.items():
-        most[mode] = max(most.get(mode, 0), at_once)
-    return min(len(pins), sum(most.values()))
+    for (mode, _), count_at_once in at_once.items():
+        most[mode] = max(most.get(mode, 0), count_at_once)
+    return min(counted, sum(most.values()))
 
 
 def blocks(pins: Collection[Pin], most: int) -> Iterator[tuple[Pin, ...]]:
@@ -202,9 +212,9 @@ def _direct_modes(readers: Readers, inside: Counter[Point], modes: Iterable[int]
 def _reads(readers: Readers, modes: Collection[int]) -> Counter[Point]:
     """By value: most operands that can read it in the same cycle of some modes."""
     total: Counter[Point] = Counter()
-    for values in _in_modes(readers, modes).values():
+    for values in readers.values():
         for producer, pins in values.items():
-            total[producer] += together(pins)
+            total[producer] += together(pins, modes)
     return total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from operator import itemgetter
 
 from dataflow.dataflow import Point
 from hw.conditions import Value
@@ -225,7 +226,7 @@ def _without_dead(netlist: Netlist) -> Netlist:
     """Drop nodes that nothing reads, and places of the control that nothing reads."""
     read: dict[str, set[Point]] = defaultdict(set)
     for _, arc in netlist.arcs():
-        read[arc.source].update(producer for _, producer in arc.pairs)
+        read[arc.source].update(map(itemgetter(1), arc.pairs))
     nodes = []
     for node in netlist.nodes:
         if node.op == "launch":
