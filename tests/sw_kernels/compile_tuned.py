@@ -25,6 +25,8 @@ from sw_kernels.nvfp4.product.native_kernel import multiply_scaled
 from sw_kernels.nvfp4.product.wide_kernel import multiply_wide, widen
 from sw_kernels.nvfp4.quantize.kernel import largest, quantize
 from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
+from sw_kernels.nvfp4.weight_only.launch import MOST_PARTS
+from sw_kernels.nvfp4.weight_only.tiles import Tiles as WeightTiles
 from sw_kernels.nvfp4.weight_only.tiles import tiles_for
 from sw_kernels.rms_norm.kernel import rms_norm
 
@@ -51,12 +53,16 @@ class Build:
 def compiled(build: Build, capability: int) -> dict[str, Any]:
     names = build.kernel.arg_names
     assert set(names) == build.types.keys() | build.constants.keys()
+    constants = dict(build.constants)
+    if "GUARD" in constants:
+        # The launch asks for it on Hopper only.
+        constants["GUARD"] &= capability == 90
     even = [i for i, name in enumerate(names) if build.types.get(name, "").startswith("*") or name in build.whole]
     binary = triton.compile(
         ASTSource(
             build.kernel,
             {name: build.types.get(name, "constexpr") for name in names},
-            {(names.index(name),): value for name, value in build.constants.items()},
+            {(names.index(name),): value for name, value in constants.items()},
             {(i,): [["tt.divisibility", 16]] for i in even},
         ),
         target=GPUTarget("cuda", capability, 32),
@@ -137,18 +143,19 @@ LINEAR_TYPES = {
     "codes": "*i16",
     **dict.fromkeys(("scales", "counters"), "*i32"),
     **dict.fromkeys(("narrow_partial", "partial"), "*fp32"),
-    **dict.fromkeys(("factor", "one"), "fp32"),
+    "factor": "fp32",
     **dict.fromkeys(("M", "N", "K", "ldx", "SPLIT", "slabs"), "i32"),
 }
 LINEAR_WHOLE = frozenset(("N", "K", "ldx"))
 
 
-def linear_build(rows: int, outputs: int, inputs: int, rank: int) -> Build:
+def linear_build(rows: int, outputs: int, inputs: int, rank: int, tiles: WeightTiles | None = None) -> Build:
     """The kernel as it is launched for a layer."""
-    tiles = tiles_for(rows, outputs, inputs // 256)
+    parts = min(MOST_PARTS, inputs // 256) if rank else 0
+    tiles = tiles or tiles_for(rows, outputs, inputs // 256, parts)
     constants = {
         "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard, "PLAIN": False,
-        "EVEN": True, "RANK": rank, "PARTS": min(16, inputs // 256) if rank else 0, "DEPENDENT": False,
+        "EVEN": True, "RANK": rank, "PARTS": parts, "DEPENDENT": False,
     }  # fmt: skip
     return Build(linear, LINEAR_TYPES, constants, tiles.warps, LINEAR_WHOLE)
 

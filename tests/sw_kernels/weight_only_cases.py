@@ -41,6 +41,7 @@ CASES = [
     Case("branch", 5, 70, 528, "slices", rank=16),
     Case("branch-of-two-tiles-of-rows", 37, 40, 1040, "narrow-steps", rank=32),
     Case("branch-of-one-slab", 2, 33, 256, "one-slice", rank=64),
+    Case("branch-of-many-parts", 2, 17, 4640, "one-slice", rank=16),
 ]
 
 

@@ -36,6 +36,9 @@ DECODE = tl.constexpr("""
 # Brings a line into the L2 cache; the output register only pleases the interface.
 PREFETCH = tl.constexpr("prefetch.global.L2 [$1]; mov.b32 $0, 0;")
 ACQUIRE = tl.constexpr("ld.acquire.gpu.global.b32 $0, [$1];")
+RELAXED = tl.constexpr("ld.relaxed.gpu.global.b32 $0, [$1];")
+# Hopper's warp-group products in flight come to their end.
+SETTLE = tl.constexpr("wgmma.wait_group.sync.aligned 0; mov.b32 $0, $1;")
 
 
 @triton.jit
@@ -94,7 +97,7 @@ def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, PART
     for m in range(0, M, BM):
         rm = m + tl.arange(0, BM)
         acc = tl.zeros((RANK, BM), tl.float32)
-        for k in tl.range(first, tl.minimum(last, K), BK, num_stages=4):
+        for k in tl.range(first, tl.minimum(last, K), BK, num_stages=3):
             inside = k + rk < K
             a = tl.load(down + rr[:, None] * K + k + rk[None, :], mask=inside[None, :], other=0.0)
             b = tl.load(
@@ -110,11 +113,12 @@ def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, PART
             rm = m + tl.arange(0, BM)
             where = rm[:, None] * RANK + rr[None, :]
             total = tl.zeros((BM, RANK), tl.float32)
-            # Unrolled, so that all loads are under way at once.
-            for i in tl.static_range(PARTS):
-                total += tl.load(
-                    partial + i * M * RANK + where, mask=(rm < M)[:, None], other=0.0, cache_modifier=".cg"
-                )
+            for i in range(0, PARTS, 16):
+                # Unrolled, so that these loads are under way at once.
+                for j in tl.static_range(16):
+                    inside = (rm < M)[:, None] & (i + j < PARTS)
+                    at = partial + (i + j) * M * RANK + where
+                    total += tl.load(at, mask=inside, other=0.0, cache_modifier=".cg")
             tl.store(narrow + where, total.to(narrow.dtype.element_ty), mask=(rm < M)[:, None])
         tl.debug_barrier()
         tl.atomic_xchg(counters + 1, 1, sem="release")
@@ -133,7 +137,7 @@ def wait_for(flag, PLAIN: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["M", "SPLIT"])
-def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, one, M, N, K, ldx, SPLIT,
+def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, M, N, K, ldx, SPLIT,
            slabs, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr, STAGES: tl.constexpr, GUARD: tl.constexpr,
            PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
            DEPENDENT: tl.constexpr):  # fmt: skip
@@ -141,8 +145,8 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
 
     A program makes BN outputs of BM rows from a slice of the slabs, 4 runs of 16 G columns at a time; slices are
     added up by the last to arrive, in their order. The first PARTS programs make the narrow activations of the
-    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag, tiles done,
-    slices of each tile.
+    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag, tiles that
+    have seen it, slices of each tile.
     """
     pid = tl.program_id(0)
     if DEPENDENT:
@@ -151,13 +155,14 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
         if RANK > 0:
             if DEPENDENT:
                 gdc_wait()
-            narrow_activations(x, down, narrow, narrow_partial, counters, M, K, ldx, pid, PARTS, BM, RANK, 64)
+            narrow_activations(x, down, narrow, narrow_partial, counters, M, K, ldx, pid, PARTS, BM, RANK, 128)
     else:
         R: tl.constexpr = 16 * G
         STEPS: tl.constexpr = 4 // G
         columns = tl.cdiv(N, BN)
         tiles = columns * tl.cdiv(M, BM)
         pid -= PARTS
+        # Programs next to each other read the same columns of x at the same time, which the caches can share.
         tile = pid % tiles
         slice_ = pid // tiles
         rn = (tile % columns) * BN + tl.arange(0, BN)
@@ -178,11 +183,11 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
                 line = codes + row * 64 + step * N * 64
                 tl.inline_asm_elementwise(PREFETCH, "=r,l", [line], dtype=tl.int32, is_pure=False, pack=1)
             gdc_wait()
-        x_base = x + ri[:, None] + rm[None, :] * ldx
         if RANK > 0:
             # Long before it is needed, so that nobody waits for it at the end.
             u = tl.load(up + row[:, None] * RANK + tl.arange(0, RANK)[None, :])
         acc = tl.zeros((BN, BM), tl.float32)
+        x_base = x + ri[:, None] + rm[None, :] * ldx
         for step in tl.range(first, last, num_stages=STAGES):
             slab = (step // STEPS) * N
             half = tl.load(code_base + slab * 64 + (step % STEPS) * R)
@@ -205,42 +210,52 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
             acc = tl.dot(a1, x1, acc)
             acc = tl.dot(a2, x2, acc)
             acc = tl.dot(a3, x3, acc)
-            if GUARD:
-                # ``one`` is 1.0 at run time: reading the sums makes the compiler wait for the products in flight before
-                # the next step overwrites their operands, which Triton 3.6 and its assembler forget on sm_90.
-                acc = acc * one
+            if GUARD and not PLAIN:
+                # Triton 3.6 and its assembler forget on sm_90 that products in flight read operands from registers,
+                # which the next step overwrites.
+                tl.inline_asm_elementwise(SETTLE, "=r,r", [step], dtype=tl.int32, is_pure=False, pack=1)
         acc = acc * (factor if PLAIN else factor * 256.0)
-        where = rm[None, :] * N + rn[:, None]
-        inside = live[None, :] & (rn < N)[:, None]
+        raised = 0
+        # One condition is the compiler's, here and below.
+        if RANK > 0:  # noqa: SIM102
+            if not PLAIN:
+                # On its way while sums are stored; the counting below orders it before what it says is there.
+                raised = tl.inline_asm_elementwise(
+                    RELAXED, "=r,l", [counters + 1], dtype=tl.int32, is_pure=False, pack=1
+                )
+        # Whole tiles, rows beyond M included, so that the addresses are one run.
+        part = partial + tile * (BN * BM) + tl.arange(0, BN)[:, None] * BM + tl.arange(0, BM)[None, :]
         finish = True
         if SPLIT > 1:
-            tl.store(partial + slice_ * M * N + where, acc, mask=inside)
+            tl.store(part + slice_ * tiles * (BN * BM), acc)
             tl.debug_barrier()
             finish = tl.atomic_add(counters + 3 + tile, 1, sem="acq_rel") == SPLIT - 1
         if finish:
             if RANK > 0:
                 # The programs that raise the flag have lower numbers and so are running already.
-                wait_for(counters + 1, PLAIN)
+                if (raised == 0) | (SPLIT == 1):
+                    wait_for(counters + 1, PLAIN)
+                seen = tl.atomic_add(counters + 2, 1, sem="relaxed")
                 t = tl.load(
                     narrow + rm[None, :] * RANK + tl.arange(0, RANK)[:, None],
                     mask=live[None, :],
                     other=0.0,
                     cache_modifier=".cg",
                 )
-                branch = tl.dot(u, t)
             if SPLIT > 1:
                 acc = tl.zeros((BN, BM), tl.float32)
                 for i in range(SPLIT):
-                    acc += tl.load(partial + i * M * N + where, mask=inside, other=0.0, cache_modifier=".cg")
+                    acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
                 tl.atomic_xchg(counters + 3 + tile, 0, sem="relaxed")
             if RANK > 0:
-                acc += branch
-                # Nobody reads the flag after the last tile, and the next kernel starts after this one.
-                if tl.atomic_add(counters + 2, 1, sem="relaxed") == tiles - 1:
+                acc += tl.dot(u, t)
+                # Nobody waits for the flag any more, and the next kernel starts after this one.
+                if seen == tiles - 1:
                     tl.atomic_xchg(counters, 0, sem="relaxed")
                     tl.atomic_xchg(counters + 1, 0, sem="relaxed")
                     tl.atomic_xchg(counters + 2, 0, sem="relaxed")
-            tl.store(out + where, acc.to(out.dtype.element_ty), mask=inside)
+            where = rm[None, :] * N + rn[:, None]
+            tl.store(out + where, acc.to(out.dtype.element_ty), mask=live[None, :] & (rn < N)[:, None])
 
 
 @triton.jit

@@ -12,7 +12,7 @@ from workloads.errors import BrickworkError
 # From here on, decoding to memory and a library's product are faster.
 PREFILL_ROWS = 160
 RANKS = (16, 32, 64, 128)
-MOST_PARTS = 16
+MOST_PARTS = 32
 
 
 class LinearError(BrickworkError):
@@ -42,7 +42,7 @@ class Workspace:
     Attributes
     ----------
     partial : fp32 tensor
-        Sums of the slices of K.
+        Sums of the slices of K, whole tiles.
     narrow, narrow_partial : tensors
         Activations of the low-rank branch, and their slices in fp32.
     counters : int32 tensor
@@ -56,7 +56,7 @@ class Workspace:
 
     @classmethod
     def on(cls, device: Any, dtype: Any, *, most_outputs: int = 1 << 24) -> Workspace:
-        """A workspace for products of up to ``most_outputs`` partial sums, slices times rows times columns."""
+        """A workspace for products of up to ``most_outputs`` partial sums, slices times whole tiles."""
         import torch
 
         return cls(
@@ -95,23 +95,26 @@ def linear(
     LinearError
         Lists every tensor that does not fit.
     """
+    import torch
     import triton
 
     from sw_kernels.nvfp4.weight_only.kernel import linear as kernel
 
     _check(x, weight, out, lora, plain, PREFILL_ROWS)
     M, K, N = x.shape[0], weight.columns, weight.rows
-    tiles = tiles or tiles_for(M, N, weight.slabs)
+    parts = min(MOST_PARTS, weight.slabs) if lora else 0
+    tiles = tiles or tiles_for(M, N, weight.slabs, parts)
     grid = triton.cdiv(N, tiles.n) * triton.cdiv(M, tiles.m) * tiles.split
-    if grid + 3 > workspace.counters.numel() or (tiles.split > 1 and tiles.split * M * N > workspace.partial.numel()):
+    pieces = grid * tiles.n * tiles.m if tiles.split > 1 else 0
+    if grid + 3 > workspace.counters.numel() or pieces > workspace.partial.numel():
         raise LinearError((f"{tiles.split} slices of {M} x {N} outputs do not fit the workspace",))
     rank = lora.rank if lora else 0
-    parts = min(MOST_PARTS, weight.slabs) if lora else 0
+    hopper = x.is_cuda and torch.cuda.get_device_capability(x.device)[0] == 9
     kernel[(grid + parts,)](
         x, weight.codes, weight.scales, out, lora.down if lora else x, lora.up if lora else x,
-        workspace.narrow, workspace.narrow_partial, workspace.partial, workspace.counters, weight.tensor_scale, 1.0,
+        workspace.narrow, workspace.narrow_partial, workspace.partial, workspace.counters, weight.tensor_scale,
         M, N, K, x.stride(0), tiles.split, weight.slabs, BN=tiles.n, BM=tiles.m, G=tiles.g, STAGES=tiles.stages,
-        GUARD=tiles.guard, PLAIN=plain, EVEN=K % 256 == 0, RANK=rank, PARTS=parts, DEPENDENT=dependent,
+        GUARD=tiles.guard and hopper, PLAIN=plain, EVEN=K % 256 == 0, RANK=rank, PARTS=parts, DEPENDENT=dependent,
         num_warps=tiles.warps, **({"launch_pdl": True} if dependent else {}),
     )  # fmt: skip
 

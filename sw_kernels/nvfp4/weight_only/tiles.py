@@ -16,7 +16,7 @@ class Tiles:
     g : int
         Columns of a step over 64: 1, 2 or 4.
     split : int
-        Slices of K.
+        Slices of K, each a program.
     guard : bool
         Wait for the products of a step before the next; needed where they read operands from registers (Hopper's
         warp-group products, tiles of 64 or more outputs and 4 or more warps).
@@ -31,18 +31,26 @@ class Tiles:
     guard: bool = True
 
 
-def tiles_for(M: int, N: int, slabs: int) -> Tiles:
-    """Tiles for M rows, N outputs and so many slabs of 256 columns."""
-    m = max(8, 1 << (M - 1).bit_length())
+# Programs that the GPU of the measurements holds at once, by rows of a tile: 132 multiprocessors, 10 to 3 each.
+RESIDENT = {8: 1320, 16: 528, 32: 396, 64: 396, 128: 396}
+# More slices than this cost more to add up than they bring.
+MOST_SLICES = 7
+
+
+def tiles_for(M: int, N: int, slabs: int, others: int = 0) -> Tiles:
+    """Tiles for M rows, N outputs and so many slabs of 256 columns; all programs and ``others`` run at once."""
+    m = min(128, max(8, 1 << (M - 1).bit_length()))
+
+    def slices(n: int, m_tile: int, least_slabs: int = 3) -> int:
+        room = (RESIDENT[m] - others) // (-(-N // n) * -(-M // m_tile))
+        return max(1, min(room, MOST_SLICES, slabs // least_slabs))
+
     if m == 8:
-        return Tiles(32, m, 4, _slices(-(-N // 32), 1000, slabs // 3), 2, 3, guard=False)
+        return Tiles(32, m, 4, slices(32, m), 2, 3, guard=False)
     if m <= 32:
-        return Tiles(64, m, 4, _slices(-(-N // 64), 336, slabs // (3 if m == 16 else 5)), 4, 3)
+        return Tiles(64, m, 4, slices(64, m, 2 if m == 16 else 3), 4, 3)
     if m == 64:
-        return Tiles(64, m, 4, _slices(-(-N // 64), 336, slabs // 3), 4, 2)
-    return Tiles(128, 64, 2, _slices(-(-N // 128) * -(-M // 64), 336, slabs // 3), 4, 3)
-
-
-def _slices(tiles: int, programs: int, most: int) -> int:
-    """Slices of K that make about so many programs, but not more than ``most``."""
-    return max(1, min(most, 12, (programs + tiles // 2) // tiles))
+        split = slices(64, m)
+        # Few slices are long ones, for which longer steps pay.
+        return Tiles(64, m, 4, split, 4, 2) if split == 1 else Tiles(64, m, 2, split, 4, 3)
+    return Tiles(128, 64, 2, slices(128, 64), 4, 3)
