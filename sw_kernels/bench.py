@@ -37,8 +37,9 @@ SECONDS = 1.5
 METHOD = (
     "time_us: median of CUDA graph replays over input copies of five times the L2 cache, kernel and peer in turns; "
     "sustained_us, energy_j, power_w, clock_mhz: a full queue for 1.5 s, energy from the slope of NVML's total-energy "
-    "counter, idle power included; error: relative L2 against an fp64 (matrix products) or fp32 (convolutions) product "
-    "of the same inputs; outputs filled with NaN first; 20 further runs equal bit for bit"
+    "counter, idle power included; idle_power_w: board power with an open context and nothing running; error: relative "
+    "L2 against an fp64 (matrix products, integers) or fp32 (convolutions) product of the same inputs; outputs filled "
+    "with NaN first; 20 further runs equal bit for bit"
 )
 
 
@@ -63,6 +64,8 @@ def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool
             raise BenchError(f"case {name!r} is not known; expected the beginning of one of {known}")
     torch = require_gpu()
     meter = Meter()
+    # Opens the context, whose power counts as idle.
+    torch.zeros(1, device="cuda")
     properties = torch.cuda.get_device_properties(0)
     result: dict[str, Any] = {
         **environment(torch, meter),
@@ -71,6 +74,7 @@ def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool
             "command": "brickwork bench",
             "method": METHOD,
             "l2_bytes": properties.L2_cache_size,
+            "idle_power_w": meter.idle_power_w(),
         },
         "cases": [],
     }
@@ -97,9 +101,10 @@ def _tensors(torch: Any, case: Case, seed: int) -> dict[str, Any]:
 
 
 def _reference(torch: Any, case: Case, tensors: dict[str, Any]) -> Any:
-    """The product in fp64 for matrix products, in exact fp32 arithmetic for convolutions."""
+    """The product in fp64 for matrix products and integers, in fp32 without TF32 for convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    wide = torch.float64 if case.nest.name == "gemm" else torch.float32
+    convolution = case.nest.name in ("conv", "depthwise") and case.dtype != "int8"
+    wide = torch.float32 if convolution else torch.float64
     exact = Case(case.name, case.nest, "float", case.peer)
     return peer(torch, exact, {name: value.to(wide) for name, value in tensors.items()})()
 
@@ -159,15 +164,18 @@ def _case(torch: Any, meter: Meter, case: Case, cache_bytes: int, tune: bool) ->
     moved = bytes_each + outputs[0].numel() * outputs[0].element_size()
     row: dict[str, Any] = {
         "name": case.name,
+        "format": case.format,
+        **({"operator": case.operator} if case.operator else {}),
         "error": relative,
         "largest_element_error": element,
-        **{k: round(v, 6) for k, v in dataclasses.asdict(ours).items()},
+        **{k: round(v, 9) for k, v in dataclasses.asdict(ours).items()},
         "flop": flop,
         "bytes": moved,
         "tflop_per_s": round(flop / ours.time_us * 1e-6, 1),
         "peer": case.peer,
         "peer_time_us": round(theirs.time_us, 3),
-        "peer_energy_j": round(theirs.energy_j, 6),
+        "peer_sustained_us": round(theirs.sustained_us, 3),
+        "peer_energy_j": round(theirs.energy_j, 9),
         "ratio_to_peer": round(theirs.time_us / ours.time_us, 4),
     }
     if tried:

@@ -10,6 +10,8 @@ from typing import Any
 from workloads.nest import Nest
 from workloads.spec import parse
 
+FORMATS = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -20,13 +22,21 @@ class Case:
     dtype : str
         Torch type of the inputs.
     peer : str
-        The stock operator measured beside it.
+        The stock operator measured beside it; ends with its format where that is another one.
+    operator : str or None
+        The same operator in the library's words, without a format; tensors may lie in memory in another order.
     """
 
     name: str
     nest: Nest
     dtype: str
     peer: str
+    operator: str | None = None
+
+    @property
+    def format(self) -> str:
+        """The library's name of the inputs' format."""
+        return FORMATS[self.dtype]
 
 
 def _nest(name: str, loops: str, body: str, shapes: str = "", padded: str = "") -> Nest:
@@ -71,26 +81,90 @@ def depthwise(n: int, c: int, size: int) -> Nest:
     )
 
 
+def attention(heads: int, queries: int, keys: int, d: int, *, scores: bool) -> Nest:
+    """One of the two products of attention, heads outermost."""
+    if scores:
+        return _nest(
+            "attention_scores", f"h: {heads}, q: {queries}, k: {keys}, d: {d}", "S[h, q, k] += Q[h, q, d] * K[h, k, d]"
+        )
+    return _nest(
+        "attention_output", f"h: {heads}, q: {queries}, d: {d}, k: {keys}", "O[h, q, d] += P[h, q, k] * V[h, k, d]"
+    )
+
+
+def _gemm_case(label: str, m: int, n: int, k: int, *types: str) -> tuple[Case, ...]:
+    operator = f"gemm:m={m},n={n},k={k}"
+    return tuple(Case(f"{label}-{FORMATS[t]}", gemm(m, n, k), t, "cublas", operator) for t in types)
+
+
+def _conv_case(label: str, n: int, c: int, k: int, size: int, r: int, stride: int, *types: str) -> tuple[Case, ...]:
+    """In cuDNN as torch has it, convolutions of integers are missing; bf16 is measured beside them."""
+    operator = f"conv2d:n={n},oc={k},ic={c},h={size},w={size},kh={r},kw={r},stride={stride},padding={r // 2}"
+    nest = conv(n, c, k, size, r, stride)
+    return tuple(
+        Case(f"{label}-{FORMATS[t]}", nest, t, "cudnn bf16" if t == "int8" else "cudnn", operator) for t in types
+    )
+
+
+def _depthwise_case(label: str, n: int, c: int, size: int, *types: str) -> tuple[Case, ...]:
+    operator = f"depthwise:n={n},c={c},h={size},w={size},kh=3,kw=3,stride=1,padding=1"
+    return tuple(
+        Case(f"{label}-{FORMATS[t]}", depthwise(n, c, size), t, "cudnn bf16" if t == "int8" else "cudnn", operator)
+        for t in types
+    )
+
+
+def _attention_case(label: str, heads: int, rows: int, d: int, scores: bool, *types: str) -> tuple[Case, ...]:
+    operator = f"attention_{'scores' if scores else 'output'}:h={heads},q={rows},k={rows},d={d}"
+    nest = attention(heads, rows, rows, d, scores=scores)
+    return tuple(
+        Case(f"{label}-{FORMATS[t]}", nest, t, "cublas bf16" if t == "int8" else "cublas", operator) for t in types
+    )
+
+
+BOTH = ("bfloat16", "int8")
+
+
 def cases() -> tuple[Case, ...]:
-    """Every case, in the order in which they run."""
+    """Every case, in the order in which they run: large operators, then layers of networks in the library's words."""
     return (
-        Case("gemm-4096-bf16", gemm(4096, 4096, 4096), "bfloat16", "cublas"),
-        Case("gemm-4096-fp16", gemm(4096, 4096, 4096), "float16", "cublas"),
-        Case("gemm-4096-int8", gemm(4096, 4096, 4096), "int8", "cublas"),
+        *_gemm_case("gemm-4096", 4096, 4096, 4096, "bfloat16", "float16", "int8"),
         Case("gemm-4096-int8-columns", gemm(4096, 4096, 4096, columns=True), "int8", "cublas"),
-        Case("gemm-128-bf16", gemm(128, 128, 128), "bfloat16", "cublas"),
-        Case("gemm-4608x12288x3072-bf16", gemm(4608, 12288, 3072), "bfloat16", "cublas"),
-        Case("conv3x3-64ch-56-n32-bf16", conv(32, 64, 64, 56, 3), "bfloat16", "cudnn"),
-        Case("conv3x3-128ch-256-n4-bf16", conv(4, 128, 128, 256, 3), "bfloat16", "cudnn"),
-        Case("conv3x3-512ch-128-n1-bf16", conv(1, 512, 512, 128, 3), "bfloat16", "cudnn"),
-        Case("conv1x1-1024to2048-64-n4-bf16", conv(4, 1024, 2048, 64, 1), "bfloat16", "cudnn"),
-        Case("conv3x3s2-256to512-64-n8-bf16", conv(8, 256, 512, 64, 3, 2), "bfloat16", "cudnn"),
-        Case("depthwise3x3-4096ch-64-n1-bf16", depthwise(1, 4096, 64), "bfloat16", "cudnn"),
+        *_gemm_case("gemm-128", 128, 128, 128, "bfloat16"),
+        *_gemm_case("gemm-4608x12288x3072", 4608, 12288, 3072, "bfloat16"),
+        *_conv_case("conv3x3-64ch-56-n32", 32, 64, 64, 56, 3, 1, *BOTH),
+        *_conv_case("conv3x3-128ch-256-n4", 4, 128, 128, 256, 3, 1, "bfloat16"),
+        # A convolution of DC-AE's decoder.
+        *_conv_case("conv3x3-512ch-128-n1", 1, 512, 512, 128, 3, 1, *BOTH),
+        *_conv_case("conv1x1-1024to2048-64-n4", 4, 1024, 2048, 64, 1, 1, "bfloat16"),
+        *_conv_case("conv3x3s2-256to512-64-n8", 8, 256, 512, 64, 3, 2, "bfloat16"),
+        *_depthwise_case("depthwise3x3-4096ch-64-n1", 1, 4096, 64, "bfloat16"),
+        *_conv_case("resnet50-conv1", 1, 3, 64, 224, 7, 2, "bfloat16"),
+        *_conv_case("resnet50-conv2_x.b", 1, 64, 64, 56, 3, 1, *BOTH),
+        *_conv_case("resnet50-conv2_x.c", 1, 64, 256, 56, 1, 1, *BOTH),
+        *_conv_case("resnet50-conv4_x.b", 1, 256, 256, 14, 3, 1, *BOTH),
+        *_conv_case("resnet50-conv5_x.b", 1, 512, 512, 7, 3, 1, *BOTH),
+        *_conv_case("resnet50-conv5_x.c", 1, 512, 2048, 7, 1, 1, *BOTH),
+        *_depthwise_case("mobilenet_v2-stage1.1", 1, 144, 56, *BOTH),
+        *_depthwise_case("mobilenet_v2-stage6.0", 1, 960, 7, *BOTH),
+        *_gemm_case("bert_base-mlp.up", 128, 3072, 768, *BOTH),
+        *_gemm_case("gpt2-query_key_value", 1024, 2304, 768, *BOTH),
+        *_gemm_case("gpt2-mlp.up", 1024, 3072, 768, *BOTH),
+        *_attention_case("gpt2-attention.scores", 12, 1024, 64, True, *BOTH),
+        *_attention_case("gpt2-attention.output", 12, 1024, 64, False, *BOTH),
     )
 
 
 def peer(torch: Any, case: Case, tensors: dict[str, Any]) -> Callable[[], Any]:
     """The stock operator on the same tensors, in the storage it likes best; its result has the nest's layout."""
+    if case.peer.endswith(" bf16"):
+        tensors = {
+            name: value.to(torch.bfloat16) if value.dtype == torch.int8 else value for name, value in tensors.items()
+        }
+    if case.nest.name == "attention_scores":
+        return lambda: torch.matmul(tensors["Q"], tensors["K"].transpose(1, 2))
+    if case.nest.name == "attention_output":
+        return lambda: torch.matmul(tensors["P"], tensors["V"])
     if case.nest.name == "gemm":
         a, b = tensors["A"], tensors["B"]
         if case.nest.inputs[1].index[0].loops == ("n",):

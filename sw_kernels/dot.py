@@ -66,6 +66,12 @@ def obstacle(roles: Roles, element_bytes: int, integer: bool) -> str | None:
     return None
 
 
+def tiled_reduction(roles: Roles) -> tuple[str, tuple[int, ...]]:
+    """The innermost loop of the reduction that runs in tiles, and the inputs that tiles are products of."""
+    plan = _plan(roles)
+    return plan.inner[-1], (*plan.tiled[0], *plan.tiled[1])
+
+
 def _plan(roles: Roles) -> _Plan:
     nest = roles.nest
     inner: tuple[str, ...] = next(

@@ -14,6 +14,7 @@ from typing import Any
 
 from sw_kernels.contraction import generate
 from sw_kernels.source import Source
+from sw_kernels.stored_again import stored_along_reduction
 from sw_kernels.tiles import Tiles
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
@@ -40,10 +41,19 @@ def explain(nest: Nest, dtype: str | None = None) -> str:
     """
     if dtype is None:
         formats = [nest.tensor(access.tensor).format for access in nest.inputs]
-        return generate(nest, max(f.dtype.itemsize for f in formats), integer=formats[0].integer).why
+        return _why(nest, max(f.dtype.itemsize for f in formats), formats[0].integer)
     if dtype not in TYPES:
         raise LaunchError(nest.name, (f"the type {dtype!r} is not known; expected one of {', '.join(TYPES)}",))
-    return generate(nest, TYPES[dtype], integer=dtype.startswith("int")).why
+    return _why(nest, TYPES[dtype], dtype.startswith("int"))
+
+
+def _why(nest: Nest, element_bytes: int, integer: bool) -> str:
+    read, again = _read(nest, element_bytes, integer)
+    first = "".join(
+        f"; {name} is stored again before, its dimensions in the order {list(order)}, contiguous along the reduction"
+        for name, order in again
+    )
+    return generate(read, element_bytes, integer=integer).why + first
 
 
 def contract(
@@ -68,11 +78,25 @@ def contract(
     """
     _check(nest, tensors, output)
     factors = [tensors[access.tensor] for access in nest.inputs]
-    source = _generated(nest, factors[0].element_size(), not factors[0].is_floating_point(), tiles, form)
+    size, integer = factors[0].element_size(), not factors[0].is_floating_point()
+    if form is None:
+        nest, again = _read(nest, size, integer)
+        tensors = {**tensors, **{name: tensors[name].permute(order).contiguous() for name, order in again}}
+        factors = [tensors[access.tensor] for access in nest.inputs]
+    source = _generated(nest, size, integer, tiles, form)
     if not _covers(nest):
         output.zero_()
     kernel = load_kernel(source.text)
     kernel[(source.grid,)](*factors, output, num_warps=source.tiles.warps, num_stages=source.tiles.stages)
+
+
+@functools.lru_cache(maxsize=256)
+def _read(nest: Nest, element_bytes: int, integer: bool) -> tuple[Nest, tuple[tuple[str, tuple[int, ...]], ...]]:
+    """The nest that a kernel is written for, and the tensors that are stored again for it."""
+    if not nest.contraction:
+        return nest, ()
+    read, again = stored_along_reduction(nest, element_bytes, integer=integer)
+    return read, tuple(again.items())
 
 
 @functools.lru_cache(maxsize=256)

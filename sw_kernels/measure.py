@@ -73,6 +73,21 @@ class Meter:
         self._check(self.nvml.nvmlDeviceGetClockInfo(self.device, 1, ctypes.byref(value)))
         return value.value
 
+    def power_mw(self) -> int:
+        """Power of the board now, in milliwatt."""
+        value = ctypes.c_uint()
+        self._check(self.nvml.nvmlDeviceGetPowerUsage(self.device, ctypes.byref(value)))
+        return value.value
+
+    def idle_power_w(self, *, pause_s: float = 4.0, samples: int = 20) -> float:
+        """Median power of the board while nothing runs, after a pause in which clocks settle."""
+        time.sleep(pause_s)
+        found = []
+        for _ in range(samples):
+            found.append(self.power_mw() / 1000)
+            time.sleep(0.1)
+        return round(statistics.median(found), 1)
+
     def driver(self) -> str:
         """Version of the driver."""
         text = ctypes.create_string_buffer(80)

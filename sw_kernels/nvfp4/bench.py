@@ -19,9 +19,10 @@ from workloads.errors import BrickworkError
 METHOD = (
     "time_us: median of CUDA graph replays over copies of the weights or of the cache, five times the L2 cache, kernel "
     "and peer in turns; energy_j, power_w, clock_mhz: a full queue, energy from the slope of NVML's total-energy "
-    "counter, idle power included; error: relative L2 and largest element over the rms, products against fp64 with "
-    "the dequantised weights, attention against fp64; outputs and workspaces filled with NaN first; 20 further runs "
-    "equal bit for bit; token: all kernels of one token of a model of that shape, random weights, in one graph"
+    "counter, idle power included; idle_power_w: board power with an open context and nothing running; error: relative "
+    "L2 and largest element over the rms, products against fp64 with the dequantised weights, attention against fp64; "
+    "outputs and workspaces filled with NaN first; 20 further runs equal bit for bit; token: all kernels of one token "
+    "of a model of that shape, random weights, in one graph"
 )
 
 
@@ -47,12 +48,15 @@ def bench(names: Sequence[str], out: Path, *, seconds: float = 1.5) -> dict[str,
             raise MeasurementError(f"case {name!r} is not known; expected the beginning of one of {expected}")
     torch = require_gpu()
     meter = Meter()
+    # Opens the context, whose power counts as idle.
+    torch.zeros(1, device="cuda")
     result: dict[str, Any] = {
         **environment(torch, meter),
         "provenance": {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "command": "python -m sw_kernels.nvfp4.bench",
             "method": METHOD,
+            "idle_power_w": meter.idle_power_w(),
         },
         "cases": [],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -47,10 +48,14 @@ class FrozenMatrix(nn.Module):
         tensor = quantize(weight.detach().cpu().float().numpy(), number_format)
         packed, scale_codes = pack(tensor)
         self.tensor_scale = float(tensor.tensor_scale)
+
+        def table(values: np.ndarray) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=weight.device)
+
         self.register_buffer("packed", torch.from_numpy(packed).to(weight.device))
         self.register_buffer("scale_codes", torch.from_numpy(scale_codes).to(weight.device))
-        self.register_buffer("elements", torch.tensor(element.decode(range(16)), dtype=torch.float32))
-        self.register_buffer("scales", torch.tensor(scale.decode(range(256)), dtype=torch.float32))
+        self.register_buffer("elements", table(element.decode(range(16))))
+        self.register_buffer("scales", table(scale.decode(range(256))))
 
     def weight(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """The numbers that are meant, shape ``(outputs, inputs)``."""
