@@ -83,7 +83,8 @@ def bench(names: Sequence[str], out: Path, say: Say | None = None, *, tune: bool
             say(case.name, number / len(chosen))
         result["cases"].append(_case(torch, meter, case, properties.L2_cache_size, tune))
         print(json.dumps(result["cases"][-1]), file=sys.stderr, flush=True)
-    write_measurements(out, result)
+        # What is done is kept, whatever comes after it.
+        write_measurements(out, result)
     return result
 
 

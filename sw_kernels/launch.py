@@ -16,6 +16,7 @@ from sw_kernels.contraction import generate
 from sw_kernels.source import Source
 from sw_kernels.stored_again import stored_along_reduction
 from sw_kernels.tiles import Tiles
+from sw_kernels.transposed import moved_last
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
 
@@ -50,8 +51,8 @@ def explain(nest: Nest, dtype: str | None = None) -> str:
 def _why(nest: Nest, element_bytes: int, integer: bool) -> str:
     read, again = _read(nest, element_bytes, integer)
     first = "".join(
-        f"; {name} is stored again before, its dimensions in the order {list(order)}, contiguous along the reduction"
-        for name, order in again
+        f"; {name} is stored again first, with dimension {dimension} last, so that the reduction is contiguous"
+        for name, dimension in again
     )
     return generate(read, element_bytes, integer=integer).why + first
 
@@ -81,7 +82,7 @@ def contract(
     size, integer = factors[0].element_size(), not factors[0].is_floating_point()
     if form is None:
         nest, again = _read(nest, size, integer)
-        tensors = {**tensors, **{name: tensors[name].permute(order).contiguous() for name, order in again}}
+        tensors = {**tensors, **{name: moved_last(tensors[name], last) for name, last in again}}
         factors = [tensors[access.tensor] for access in nest.inputs]
     source = _generated(nest, size, integer, tiles, form)
     if not _covers(nest):
@@ -91,7 +92,7 @@ def contract(
 
 
 @functools.lru_cache(maxsize=256)
-def _read(nest: Nest, element_bytes: int, integer: bool) -> tuple[Nest, tuple[tuple[str, tuple[int, ...]], ...]]:
+def _read(nest: Nest, element_bytes: int, integer: bool) -> tuple[Nest, tuple[tuple[str, int], ...]]:
     """The nest that a kernel is written for, and the tensors that are stored again for it."""
     if not nest.contraction:
         return nest, ()

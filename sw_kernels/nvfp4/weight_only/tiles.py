@@ -33,8 +33,9 @@ class Tiles:
 
 # Programs that the GPU of the measurements holds at once, by rows of a tile: 132 multiprocessors, 10 to 3 each.
 RESIDENT = {8: 1320, 16: 528, 32: 396, 64: 396, 128: 396}
-# More slices than this cost more to add up than they bring.
-MOST_SLICES = 7
+# More slices than this cost more to add up than they bring; where programs of a low-rank branch run beside them, more
+# of them leave room that those can use.
+MOST_SLICES, MOST_SLICES_BESIDE = 7, 9
 
 
 def tiles_for(M: int, N: int, slabs: int, others: int = 0) -> Tiles:
@@ -43,12 +44,13 @@ def tiles_for(M: int, N: int, slabs: int, others: int = 0) -> Tiles:
 
     def slices(n: int, m_tile: int, least_slabs: int = 3) -> int:
         room = (RESIDENT[m] - others) // (-(-N // n) * -(-M // m_tile))
-        return max(1, min(room, MOST_SLICES, slabs // least_slabs))
+        most = MOST_SLICES_BESIDE if others and m == 8 else MOST_SLICES
+        return max(1, min(room, most, slabs // least_slabs))
 
     if m == 8:
         return Tiles(32, m, 4, slices(32, m), 2, 3, guard=False)
     if m <= 32:
-        return Tiles(64, m, 4, slices(64, m, 2 if m == 16 else 3), 4, 3)
+        return Tiles(64, m, 4, slices(64, m, 2 if m == 16 else 6 if others else 3), 4, 3)
     if m == 64:
         split = slices(64, m)
         # Few slices are long ones, for which longer steps pay.
