@@ -12,7 +12,7 @@ from workloads.errors import BrickworkError
 # From here on, decoding to memory and a library's product are faster.
 PREFILL_ROWS = 160
 RANKS = (16, 32, 64, 128)
-MOST_PARTS = 32
+MOST_PARTS = 16
 
 
 class LinearError(BrickworkError):
