@@ -339,9 +339,8 @@ def _print_nest(spec: str, found: Found, machine: Machine, units: int, seconds: 
         fetched_bits = o.bits * o.fetched
         moved = (f"{n / 8:,.0f}" for n in (o.bits * o.tile, fetched_bits, o.transfer_bits - fetched_bits))
         say(line.format(o.name, *moved, f"{o.reads:,}", f"{o.writes:,}"), markup=False)
-    proof = "proven: no mapping is better" if certificate.proven else "not proven"
     say(
-        f"{proof}; {certificate.mappings:,} mappings on {certificate.dataflows} dataflows, "
+        f"{certificate}; {certificate.mappings:,} mappings on {certificate.dataflows} dataflows, "
         f"{certificate.bounded:,} bounds, {certificate.evaluated} evaluated, {seconds:.2f} s",
         markup=False,
     )

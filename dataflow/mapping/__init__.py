@@ -3,6 +3,7 @@
 from dataflow.mapping.arrays import every_dataflow
 from dataflow.mapping.counts import Cost, Counts, OperandCounts, cost
 from dataflow.mapping.footprint import Cut
+from dataflow.mapping.gemmini import gemmini_mapping
 from dataflow.mapping.machine import Energies, Machine, MachineError, energies
 from dataflow.mapping.mapping import MappingError, TiledMapping
 from dataflow.mapping.model import count
@@ -34,6 +35,7 @@ __all__ = [
     "energies",
     "every_dataflow",
     "fitting_spaces",
+    "gemmini_mapping",
     "map_network",
     "scheduled_cycles",
     "walk",

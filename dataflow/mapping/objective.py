@@ -42,6 +42,8 @@ class Certificate:
         Mappings and sets of mappings whose bound was computed.
     evaluated : int
         Mappings that were evaluated exactly.
+    tiler : str
+        Who chose: ``optimal`` is the search that bounds everything it leaves out.
     """
 
     value: float
@@ -50,11 +52,17 @@ class Certificate:
     mappings: int
     bounded: int
     evaluated: int
+    tiler: str = "optimal"
 
     @property
     def proven(self) -> bool:
         """True if no mapping of the space is better, up to the rounding of sums."""
         return self.lower_bound >= self.value * (1 - 2 * ROUNDING)
+
+    def __str__(self) -> str:
+        if self.proven:
+            return "proven: no mapping is better"
+        return "not proven" if self.tiler == "optimal" else f"not proven: chosen by the {self.tiler} tiler"
 
 
 @dataclass(frozen=True, slots=True)

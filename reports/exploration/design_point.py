@@ -35,8 +35,8 @@ class DesignPoint:
     result_bits : int or None
         Width of finished sums off chip.
     tiler : str
-        ``optimal`` searches tiles and order with a certificate; ``systolic`` follows the fixed rules of a
-        weight-stationary array's own tiler.
+        ``optimal`` searches tiles and order with a certificate; ``gemmini`` follows the fixed rules of that array's
+        own library.
     """
 
     array: tuple[int, ...]

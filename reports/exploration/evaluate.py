@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 
-from dataflow.mapping import Found, Machine, MappingError, Objective, TiledMapping, best_mapping, every_dataflow
+from dataflow.mapping import (
+    Found,
+    Machine,
+    MappingError,
+    Objective,
+    TiledMapping,
+    best_mapping,
+    every_dataflow,
+    gemmini_mapping,
+)
 from dataflow.mapping.network import fitting_spaces
 from dataflow.technology import technology_named
 from reports.exploration.design_point import DesignPoint
@@ -18,7 +27,7 @@ from workloads.errors import BrickworkError
 from workloads.nest import Nest
 from workloads.spec import load
 
-TILERS = ("optimal",)
+TILERS = ("optimal", "gemmini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +125,10 @@ def map_layer(nest: Nest, point: DesignPoint, objective: Objective) -> Found:
     """
     if point.tiler not in TILERS:
         raise MappingError(nest.name, (f"there is no tiler {point.tiler!r}; expected one of {', '.join(TILERS)}",))
-    arrays = every_dataflow(nest, point.array, fitting_spaces(nest, point.spaces))
-    return best_mapping(nest, machine_of(point), arrays, objective=objective)
+    machine, spaces = machine_of(point), fitting_spaces(nest, point.spaces)
+    if point.tiler == "gemmini":
+        return gemmini_mapping(nest, machine, point.array, spaces, objective=objective)
+    return best_mapping(nest, machine, every_dataflow(nest, point.array, spaces), objective=objective)
 
 
 def simulate_command(operator: str, mapping: TiledMapping) -> str:
