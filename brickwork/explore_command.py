@@ -173,14 +173,16 @@ def _bar(title: str) -> Iterator[Say | None]:
     if not console.err.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("layers,"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]},"))
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *times, console=console.err, transient=True) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(title, total=None, unit="layers")
 
         def say(layers: Layers) -> None:
             failed = f", {layers.failed} failed" if layers.failed else ""
-            bar.update(task, description=f"{title}{failed}", total=layers.total, completed=layers.done)
+            bar.update(
+                task, description=f"{title}{failed}", total=layers.total, completed=layers.done, unit=layers.unit
+            )
 
         yield say
 

@@ -1,17 +1,17 @@
 """Tiles as Gemmini's own library chooses them: grown or shrunk by a fixed rule, without looking at their cost.
 
 What follows Gemmini's source [1]_: the sizes of `product_tiles` (``tiled_matmul_auto``, weight-stationary) and
-`convolution_tiles` (``tiled_conv_auto``); the order of the tile loops (``tiled_matmul_outer``: rows, columns, reduction;
-``tiled_conv``: batch, rows, columns, output channels, kernel, input channels); memory split into a scratchpad for
-operands and an accumulator for sums, four to one as in the default configuration (256 KB and 64 KB), each halved by
-double buffering; rows of ``DIM`` elements, so that operands are padded to multiples of the array.
+`convolution_tiles` (``tiled_conv_auto``); the order of the tile loops (``tiled_matmul_outer``: rows, columns,
+reduction; ``tiled_conv``: batch, rows, columns, output channels, kernel, input channels); memory split into a
+scratchpad for operands and an accumulator for sums, four to one as in the default configuration (256 KB and 64 KB),
+each halved by double buffering; rows of ``DIM`` elements, so that operands are padded to multiples of the array.
 
 What is simplified, in Gemmini's favour unless said otherwise: stationary weights change without idle cycles (Gemmini's
 convolution loads them anew for every ``DIM`` pixels of a row, and takes ``DIM`` cycles for that even where the row is
-shorter); a tile that the next one needs again stays, as everywhere in this model; pooling is not fused. Convolutions are
-direct, those of one pixel too, which Gemmini's networks run as products. Channels are held in multiples of ``DIM``, where
-the library's last loop may add single ones to fill the memory. A depthwise convolution runs one channel at a time, as in
-the library's ``tiled_conv_dw``, with its kernel whole. A batch of products is one product after the other.
+shorter); a tile that the next one needs again stays, as everywhere in this model; pooling is not fused. Convolutions
+are direct, those of one pixel too, which Gemmini's networks run as products. Channels are held in multiples of ``DIM``,
+where the library's last loop may add single ones to fill the memory. A depthwise convolution runs one channel at a
+time, as in the library's ``tiled_conv_dw``, with its kernel whole. A batch of products is one product after the other.
 
 References
 ----------
@@ -107,8 +107,8 @@ class Window:
 def convolution_tiles(sizes: Mapping[str, int], window: Window, memory: GemminiMemory) -> dict[str, int]:
     """Iterations of n, oh, ow, oc, kh, kw and ic that a tile holds.
 
-    Shrinks the largest loop, channels by ``dim`` and others by one, until the tile fits; a row of at most ``dim`` pixels
-    is left alone while there are several rows. Then grows the row, and then everything in turn by one.
+    Shrinks the largest loop, channels by ``dim`` and others by one, until the tile fits; a row of at most ``dim``
+    pixels is left alone while there are several rows. Then grows the row, and then everything in turn by one.
     """
     dim = memory.dim
     rows, accumulator_rows = memory.scratchpad_rows // 2, memory.accumulator_rows // 2
@@ -231,7 +231,9 @@ def _tiles(nest: Nest, memory: GemminiMemory) -> tuple[dict[str, int], tuple[str
     batch = [loop for loop in extents if loop in inputs & weights & output]
     single_loops = all(len(index.loops) == 1 for access in nest.accesses for index in access.index)
     if any(len(loops) != 1 for loops in roles.values()) or len(batch) + 3 != len(extents) or not single_loops:
-        fault = "the gemmini tiler knows products, batches of products, convolutions of two dimensions and depthwise ones"
+        fault = (
+            "the gemmini tiler knows products, batches of products, convolutions of two dimensions and depthwise ones"
+        )
         raise MappingError(nest.name, (fault,))
     (m,), (n,), (k,) = roles.values()
     blocks = product_tiles(extents[m], extents[n], extents[k], memory)

@@ -3,6 +3,7 @@
 from dataflow.technology.technology import (
     Band,
     Constant,
+    Leakage,
     Memory,
     Technology,
     TechnologyError,
@@ -14,6 +15,7 @@ from dataflow.technology.technology import (
 __all__ = [
     "Band",
     "Constant",
+    "Leakage",
     "Memory",
     "Technology",
     "TechnologyError",

@@ -54,6 +54,22 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Leakage:
+    """What leaks all the time.
+
+    Attributes
+    ----------
+    logic_mw_per_mm2 : Constant
+        Of estimated area of logic.
+    memory_factor : Constant
+        Times what `dataflow.technology.sram` says of a memory.
+    """
+
+    logic_mw_per_mm2: Constant
+    memory_factor: Constant
+
+
+@dataclass(frozen=True, slots=True)
 class Technology:
     """Energies of one process node.
 
@@ -66,6 +82,8 @@ class Technology:
     memories : tuple of Memory
         In order of capacity; others lie between them.
     off_chip_pj_per_bit : tuple of (memory name, Constant)
+    leakage : Leakage or None
+        Nothing is known to leak when None.
     """
 
     name: str
@@ -75,6 +93,7 @@ class Technology:
     register_pj_per_bit: Constant
     memories: tuple[Memory, ...]
     off_chip_pj_per_bit: tuple[tuple[str, Constant], ...]
+    leakage: Leakage | None = None
 
     def at(self, band: Band) -> Technology:
         """Every constant at one end of its band."""
@@ -87,6 +106,8 @@ class Technology:
                 Memory(m.capacity_bytes, m.read_pj_per_bit.at(band), m.write_pj_per_bit.at(band)) for m in self.memories
             ),
             off_chip_pj_per_bit=tuple((n, c.at(band)) for n, c in self.off_chip_pj_per_bit),
+            leakage=self.leakage
+            and Leakage(self.leakage.logic_mw_per_mm2.at(band), self.leakage.memory_factor.at(band)),
         )
 
     def operation_pj(self, nest: Nest) -> float:
@@ -203,6 +224,9 @@ def read_technology(path: Path) -> Technology:
             for m in sorted(table["memory_pj_per_bit"], key=lambda m: m["capacity_bytes"])
         ),
         off_chip_pj_per_bit=_constants(table["off_chip_pj_per_bit"], sources),
+        leakage=Leakage(*(_constant(table["leakage"][key], sources) for key in _LEAKAGE))
+        if "leakage" in table
+        else None,
     )
 
 
@@ -213,6 +237,9 @@ def _constants(table: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[tu
 def _constant(entry: Mapping[str, Any], sources: Mapping[str, str]) -> Constant:
     return Constant(entry["value"], entry["low"], entry["high"], "; ".join(sources[key] for key in entry["source"]))
 
+
+# A file may leave the whole table out.
+_LEAKAGE = ("logic_mw_per_mm2", "memory_factor")
 
 _NEEDED: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -244,6 +271,11 @@ def _faults(table: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(memory.get("capacity_bytes"), int) or memory["capacity_bytes"] < 1:
             yield f"memory_pj_per_bit[{number}] needs capacity_bytes, an integer of at least 1"
         constants += [(f"memory_pj_per_bit[{number}].{way}", memory.get(way)) for way in ("read", "write")]
+    if "leakage" in table:
+        if not isinstance(table["leakage"], dict):
+            yield "'leakage' is of the wrong kind"
+            return
+        constants += [(f"leakage.{key}", table["leakage"].get(key)) for key in _LEAKAGE]
     for place, entry in constants:
         yield from _constant_faults(place, entry, table["sources"])
 

@@ -56,24 +56,45 @@ def calibrated() -> AreaTable:
 def estimate_area(design: Design, technology: Technology) -> AreaEstimate:
     """Count a design's primitives, price them by the calibration, and scale to the technology's node.
 
-    Everything in the control's module counts as control, whatever it is made of.
-
     Raises
     ------
     EstimateError
         The process node is not one that area is known for, or the design has a part that nothing was calibrated on.
     """
-    table = calibrated()
-    price = dict(table.area_um2)
-    factor = area_factor(_TABLE_NM, technology)
+    return scaled(calibrated_components(design), technology)
+
+
+def calibrated_components(design: Design) -> tuple[tuple[str, float], ...]:
+    """Area in um2 by component, in the library that the calibration used.
+
+    Everything in the control's module counts as control, whatever it is made of.
+
+    Raises
+    ------
+    EstimateError
+        The design has a part that nothing was calibrated on.
+    """
+    price = dict(calibrated().area_um2)
     found: dict[str, float] = defaultdict(float, dict.fromkeys(COMPONENT.values(), 0.0))
     for module in design_primitives(design):
         for primitive, amount in module.primitives.items():
             component = "control" if module.component == "control" else COMPONENT[primitive]
-            found[component] += module.instances * amount * price[primitive] * factor
+            found[component] += module.instances * amount * price[primitive]
+    return tuple(found.items())
+
+
+def scaled(components: tuple[tuple[str, float], ...], technology: Technology) -> AreaEstimate:
+    """Components of `calibrated_components` at a technology's node.
+
+    Raises
+    ------
+    EstimateError
+        The process node is not one that area is known for.
+    """
+    table, factor = calibrated(), area_factor(_TABLE_NM, technology)
     source = (
         f"{len(table.left_out)} designs synthesized to {table.library} at {_TABLE_NM:g} nm with {table.tool}; "
         f"designs left out of the fit are off by {table.mean_error:.1%} in the mean, {table.worst_error:.1%} at worst; "
         f"scaled to {technology.node_nm:g} nm by {factor:.4g}, Stillmaker and Baas 2017"
     )
-    return AreaEstimate(tuple(found.items()), source)
+    return AreaEstimate(tuple((name, um2 * factor) for name, um2 in components), source)

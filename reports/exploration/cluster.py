@@ -11,9 +11,8 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from reports.exploration.evaluate import LayerResult
 from reports.exploration.identity import model_version
-from reports.exploration.runners import ONE_THREAD, Chunk, Done, Runner, RunnerError, run_chunk
+from reports.exploration.runners import ONE_THREAD, Chunk, Done, Result, Runner, RunnerError, run_chunk
 
 SYSTEMS = {"slurm": ("SLURMCluster", "sbatch"), "lsf": ("LSFCluster", "bsub"), "sge": ("SGECluster", "qsub")}
 # Chunks that the scheduler has; enough for hundreds of workers, little enough to cancel at once.
@@ -103,7 +102,7 @@ def batch_cluster(wanted: Farm) -> Any:
     )
 
 
-def run_chunk_of(version: str, chunk: Chunk) -> tuple[LayerResult, ...]:
+def run_chunk_of(version: str, chunk: Chunk) -> tuple[Result, ...]:
     """`run_chunk` on a worker, which must have the same model as who asks.
 
     Raises

@@ -72,7 +72,8 @@ class Constraint:
         else:
             value = _OF_OUTCOME[self.quantity](outcome)
         if value is None:
-            return f"{self.quantity} is not known, and must be {self.comparison} {self.limit:g}"
+            limit = f"{self.comparison} {self.limit:g}"
+            return f"{self.quantity} is not known, and must be {limit}{outcome.no_area_text}"
         if _COMPARISONS[self.comparison](value, self.limit):
             return None
         return f"{self.quantity} is {value:.4g}, and must be {self.comparison} {self.limit:g}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from reports.exploration.area import ArrayResult, ArrayTask, array_task
 from reports.exploration.design_point import DesignPoint
-from reports.exploration.evaluate import LayerResult, LayerTask, layer_tasks, outcome_of
+from reports.exploration.evaluate import complete, layer_tasks, outcome_of
 from reports.exploration.identity import result_key
 from reports.exploration.optimize import optimize
 from reports.exploration.outcome import LayerOutcome, PointOutcome
 from reports.exploration.results import Results
-from reports.exploration.runners import INTERNAL, Runner
+from reports.exploration.runners import INTERNAL, Chunk, Runner, Task
 from reports.exploration.store import Store
 from reports.exploration.study import Study
 
@@ -23,11 +25,12 @@ _CHUNK = 16
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, in layers."""
+    """How far a run is, in layers that are mapped or arrays that are counted."""
 
     done: int
     total: int
     failed: int
+    unit: str = "layers"
 
 
 Say = Callable[[Progress], None]
@@ -47,9 +50,10 @@ class Shard:
 def evaluate_points(
     study: Study, points: Sequence[DesignPoint], store: Store, runner: Runner, say: Say | None = None
 ) -> tuple[PointOutcome, ...]:
-    """Evaluate points, in their order; layers that the store has are taken from it, others are added as they come.
+    """Evaluate points, in their order; what the store has is taken from it, everything else is added as it comes.
 
-    The outcomes depend on study and points alone: not on runner, order of completion, or what the store held.
+    The layers of all points first, then each distinct array once, for area and leakage. The outcomes depend on study
+    and points alone: not on runner, order of completion, or what the store held.
 
     Raises
     ------
@@ -57,56 +61,87 @@ def evaluate_points(
         What is done stays in the store.
     """
     tasks = [layer_tasks(point, study.workloads, study.mapped_for) for point in points]
+    mapped = _results(tasks, store, runner, say)
+    outcomes = [outcome_of(point, study.workloads, study.mapped_for, mapped) for point in points]
+    arrays = [array_task(outcome) for outcome in outcomes]
+    counted = _results([[task] for task in arrays if not isinstance(task, str)], store, runner, say)
+    return tuple(
+        complete(outcome, task if isinstance(task, str) else counted[task])
+        for outcome, task in zip(outcomes, arrays, strict=True)
+    )
+
+
+def _results(tasks: Sequence[Sequence[Any]], store: Store, runner: Runner, say: Say | None) -> dict[Any, Any]:
+    """Results by task, for each point's tasks; what is not in the store is run."""
     keys = {task: result_key(task) for several in tasks for task in several}
     results = _stored(store, keys)
-    waiting = [[task for task in several if task not in results] for several in tasks]
-    chunks = _chunks(waiting)
+    chunks = _chunks([[task for task in several if task not in results] for several in tasks])
     total = sum(map(len, chunks))
     done = failed = 0
-    if say:
-        say(Progress(done, total, failed))
+    if say and keys:
+        say(Progress(done, total, failed, _unit(keys)))
     for chunk, found in runner(chunks):
         for task, result in zip(chunk, found, strict=True):
             results[task] = result
             done += 1
             failed += isinstance(result, str)
             if not isinstance(result, str):
-                store.add(keys[task], {"layer": result.facts})
+                store.add(keys[task], _written(result))
             elif not result.startswith(INTERNAL):
                 store.add(keys[task], {"failure": result})
         if say:
-            say(Progress(done, total, failed))
-    return tuple(outcome_of(point, study.workloads, study.mapped_for, results) for point in points)
+            say(Progress(done, total, failed, _unit(keys)))
+    return results
 
 
 def finished_points(study: Study, points: Sequence[DesignPoint], store: Store) -> tuple[PointOutcome, ...]:
-    """Outcomes of those points of which the store has every layer."""
+    """Outcomes of those points of which the store has every layer and the array."""
     tasks = {point: layer_tasks(point, study.workloads, study.mapped_for) for point in points}
     results = _stored(store, {task: result_key(task) for several in tasks.values() for task in several})
-    whole = (point for point, several in tasks.items() if all(task in results for task in several))
-    return tuple(outcome_of(point, study.workloads, study.mapped_for, results) for point in whole)
+    whole = [point for point, several in tasks.items() if all(task in results for task in several)]
+    outcomes = [outcome_of(point, study.workloads, study.mapped_for, results) for point in whole]
+    arrays = {outcome: array_task(outcome) for outcome in outcomes}
+    counted = _stored(store, {task: result_key(task) for task in arrays.values() if not isinstance(task, str)})
+    return tuple(
+        complete(outcome, task if isinstance(task, str) else counted[task])
+        for outcome, task in arrays.items()
+        if isinstance(task, str) or task in counted
+    )
 
 
-def _stored(store: Store, keys: dict[LayerTask, str]) -> dict[LayerTask, LayerResult]:
+def _stored(store: Store, keys: Mapping[Any, str]) -> dict[Any, Any]:
     values = store.values()
-    found: dict[LayerTask, LayerResult] = {}
-    for task, key in keys.items():
-        if key in values:
-            value = values[key]
-            found[task] = value["failure"] if "failure" in value else LayerOutcome.of_facts(value["layer"])
-    return found
+    return {task: _read(values[key]) for task, key in keys.items() if key in values}
 
 
-def _chunks(tasks: Sequence[Sequence[LayerTask]]) -> list[tuple[LayerTask, ...]]:
-    """Every task once, those of one operator on one array together, within blocks of points."""
-    seen: set[LayerTask] = set()
+def _written(result: LayerOutcome | ArrayResult) -> dict[str, Any]:
+    if isinstance(result, ArrayResult):
+        return {"array": {"components": [list(each) for each in result.components], "banks": result.banks}}
+    return {"layer": result.facts}
+
+
+def _read(value: Mapping[str, Any]) -> LayerOutcome | ArrayResult | str:
+    if "array" in value:
+        components = tuple((name, um2) for name, um2 in value["array"]["components"])
+        return ArrayResult(components, value["array"]["banks"])
+    return str(value["failure"]) if "failure" in value else LayerOutcome.of_facts(value["layer"])
+
+
+def _unit(tasks: Iterable[Any]) -> str:
+    return "arrays" if isinstance(next(iter(tasks)), ArrayTask) else "layers"
+
+
+def _chunks(tasks: Sequence[Sequence[Task]]) -> list[Chunk]:
+    """Every task once, layers of one operator on one array together, within blocks of points; each array alone."""
+    seen: set[Task] = set()
     chunks = []
     for block in (tasks[n : n + _BLOCK] for n in range(0, len(tasks), _BLOCK)):
-        groups: dict[tuple[str, tuple[int, ...]], list[LayerTask]] = {}
+        groups: dict[Any, list[Task]] = {}
         for task in (task for several in block for task in several):
             if task not in seen:
                 seen.add(task)
-                groups.setdefault((task.operator, task.point.array), []).append(task)
+                alike = task if isinstance(task, ArrayTask) else (task.operator, task.point.array)
+                groups.setdefault(alike, []).append(task)
         chunks += [tuple(g[n : n + _CHUNK]) for g in groups.values() for n in range(0, len(g), _CHUNK)]
     return chunks
 

@@ -20,7 +20,9 @@ from dataflow.mapping import (
 )
 from dataflow.mapping.network import fitting_spaces
 from dataflow.technology import technology_named
+from reports.exploration.area import ArrayResult, array_task, run_array, with_area
 from reports.exploration.design_point import DesignPoint
+from reports.exploration.leakage import with_leakage
 from reports.exploration.outcome import EnergyParts, LayerOutcome, PointOutcome, WorkloadOutcome
 from reports.exploration.workload import StudyWorkload, in_format
 from workloads.errors import BrickworkError
@@ -60,7 +62,10 @@ def evaluate(
     """
     began = time.perf_counter()
     results = {task: run_task(task) for task in layer_tasks(point, workloads, objective)}
-    return replace(outcome_of(point, workloads, objective, results), seconds=time.perf_counter() - began)
+    outcome = outcome_of(point, workloads, objective, results)
+    array = array_task(outcome)
+    whole = complete(outcome, array if isinstance(array, str) else run_array(array))
+    return replace(whole, seconds=time.perf_counter() - began)
 
 
 def layer_tasks(point: DesignPoint, workloads: Sequence[StudyWorkload], objective: Objective) -> tuple[LayerTask, ...]:
@@ -78,13 +83,18 @@ def run_task(task: LayerTask) -> LayerResult:
     return layer_outcome(task.operator, 1, found)
 
 
+def complete(outcome: PointOutcome, array: ArrayResult | str) -> PointOutcome:
+    """Add the area of the array that a point needs, or why it has none, and what leaks."""
+    return with_leakage(with_area(outcome, array))
+
+
 def outcome_of(
     point: DesignPoint,
     workloads: Sequence[StudyWorkload],
     objective: Objective,
     results: Mapping[LayerTask, LayerResult],
 ) -> PointOutcome:
-    """Put the results of all tasks of a point together; its failure is that of its first layer that failed."""
+    """Put the results of all layers together, without area; the failure is that of the first layer that failed."""
     outcomes = []
     for workload in workloads:
         layers = []

@@ -6,13 +6,18 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dataflow.technology import Technology, TechnologyError, technology_named
+from reports.exploration.area import ArrayTask
 from reports.exploration.evaluate import LayerTask
 
 _ROOT = Path(__file__).parents[2]
 # Everything that a result's numbers come from.
-_MODEL = ("workloads", "dataflow", "reports/exploration/evaluate.py", "reports/exploration/outcome.py")
+_MODEL = (
+    *("workloads", "dataflow", "hw"),
+    *(f"reports/exploration/{name}.py" for name in ("area", "evaluate", "leakage", "outcome")),
+)
 
 
 @cache
@@ -26,9 +31,16 @@ def model_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def result_key(task: LayerTask) -> str:
+def result_key(task: LayerTask | ArrayTask) -> str:
     """Sixteen hexadecimal digits of all that decides the result of a task."""
+    if isinstance(task, ArrayTask):
+        content: list[Any] = [model_version(), list(task.array), [list(member) for member in task.members]]
+        return _digest(content)
     content = [model_version(), task.operator, task.objective, task.point.facts, _technology(task.point.technology)]
+    return _digest(content)
+
+
+def _digest(content: list[Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from reports.exploration.design_point import DesignPoint
 
+# The component of an area that the buffer is.
+MEMORY = "memory"
+
 
 @dataclass(frozen=True, slots=True)
 class EnergyParts:
-    """Energy by cause; each is an exact count times a constant of the technology."""
+    """Energy by cause: exact counts times constants of the technology, and leakage, which is power times time."""
 
     operation_pj: float
     hop_pj: float
@@ -101,14 +104,30 @@ class WorkloadOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Modelled area by component, and how it was modelled."""
+    """Modelled area.
+
+    Attributes
+    ----------
+    components : tuple of (name, um2)
+        Of the array's logic, and "memory".
+    source : str
+        How it was modelled.
+    banks : int
+        Equal parts of the buffer.
+    """
 
     components: tuple[tuple[str, float], ...]
     source: str
+    banks: int = 1
 
     @property
     def total_um2(self) -> float:
         return sum(um2 for _, um2 in self.components)
+
+    @property
+    def logic_um2(self) -> float:
+        """Everything but memory."""
+        return sum(um2 for name, um2 in self.components if name != MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +156,15 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class PointOutcome:
-    """One evaluated design point; ``failure`` says in one sentence why there are no workloads."""
+    """One evaluated design point.
+
+    Attributes
+    ----------
+    failure : str or None
+        Why there are no workloads, in one sentence.
+    no_area : str or None
+        Why there are workloads but no area, in one sentence.
+    """
 
     point: DesignPoint
     workloads: tuple[WorkloadOutcome, ...]
@@ -145,6 +172,7 @@ class PointOutcome:
     failure: str | None = None
     verifications: tuple[Verification, ...] = ()
     seconds: float = 0.0
+    no_area: str | None = None
 
     @property
     def time_s(self) -> float:
@@ -157,8 +185,18 @@ class PointOutcome:
         return sum(w.weight * w.energy.total_pj for w in self.workloads) / 1e12
 
     @property
+    def leakage_j(self) -> float:
+        """What of the energy leaks."""
+        return sum(w.weight * w.energy.leakage_pj for w in self.workloads) / 1e12
+
+    @property
     def area_mm2(self) -> float | None:
         return None if self.area is None else self.area.total_um2 / 1e6
+
+    @property
+    def no_area_text(self) -> str:
+        """The end of a sentence that says that area is not known."""
+        return f": {self.no_area}" if self.no_area else ""
 
     @property
     def utilization(self) -> float:
@@ -179,8 +217,8 @@ class PointOutcome:
             for w in facts["workloads"]
         )
         area = facts["area"] and Area(
-            tuple((n, um2) for n, um2 in facts["area"]["components"]), facts["area"]["source"]
+            tuple((n, um2) for n, um2 in facts["area"]["components"]), facts["area"]["source"], facts["area"]["banks"]
         )
         checks = tuple(Verification(**each) for each in facts["verifications"])
         point = DesignPoint.of_facts(facts["point"])
-        return PointOutcome(point, workloads, area, facts["failure"], checks, facts["seconds"])
+        return PointOutcome(point, workloads, area, facts["failure"], checks, facts["seconds"], facts["no_area"])

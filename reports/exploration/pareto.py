@@ -9,6 +9,7 @@ from typing import Literal
 from dataflow.mapping import Energies, energies
 from dataflow.technology import Band, technology_named
 from reports.exploration.evaluate import machine_of
+from reports.exploration.leakage import with_leakage
 from reports.exploration.outcome import EnergyParts, LayerOutcome, PointOutcome
 from workloads.spec import load
 
@@ -99,12 +100,12 @@ def at_band(outcome: PointOutcome, band: Band) -> PointOutcome:
             energy.hop_pj * scale.hop_pj,
             energy.buffer_pj * scale.buffer_pj,
             energy.off_chip_pj * scale.off_chip_pj,
-            energy.leakage_pj,
+            0.0,
         )
         return replace(layer, energy=parts)
 
     workloads = tuple(replace(w, layers=tuple(map(layer_at, w.layers))) for w in outcome.workloads)
-    return replace(outcome, workloads=workloads)
+    return with_leakage(replace(outcome, workloads=workloads), moved.technology)
 
 
 def _dominates(a: Costs, b: Costs) -> bool:

@@ -17,7 +17,7 @@ from reports.exploration.study import Study
 _COLUMNS = (
     *("key", "baseline", "rank", "pareto", "array", "dataflows", "format", "buffer_bytes", "bandwidth_gb_per_s"),
     *("latency_ns", "clock_ghz", "technology", "off_chip", "result_bits", "tiler", "time_s", "energy_j"),
-    *("power_w", "area_mm2", "utilization", "verified", "excluded"),
+    *("leakage_j", "power_w", "area_mm2", "no_area", "utilization", "verified", "excluded"),
 )
 
 
@@ -101,8 +101,10 @@ class Results:
                     "dataflows": "+".join("-".join(space) for space in point.spaces) or "every",
                     "time_s": outcome.time_s if done else "",
                     "energy_j": outcome.energy_j if done else "",
+                    "leakage_j": outcome.leakage_j if done else "",
                     "power_w": outcome.energy_j / outcome.time_s if done else "",
                     "area_mm2": "" if outcome.area_mm2 is None else outcome.area_mm2,
+                    "no_area": outcome.no_area or "",
                     "utilization": outcome.utilization if done else "",
                     "verified": ",".join("pass" if v.passed else "FAIL" for v in outcome.verifications),
                     "excluded": "; ".join(why),

@@ -11,11 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from reports.exploration.area import ArrayResult, ArrayTask, run_array
 from reports.exploration.evaluate import LayerResult, LayerTask, run_task
 from workloads.errors import BrickworkError
 
-Chunk = tuple[LayerTask, ...]
-Done = tuple[Chunk, tuple[LayerResult, ...]]
+Task = LayerTask | ArrayTask
+Result = LayerResult | ArrayResult
+Chunk = tuple[Task, ...]
+Done = tuple[Chunk, tuple[Result, ...]]
 # Gives each chunk with its results, in any order.
 Runner = Callable[[Sequence[Chunk]], Iterator[Done]]
 
@@ -31,12 +34,12 @@ class RunnerError(BrickworkError):
     """Workers that cannot be had, or that died."""
 
 
-def run_chunk(chunk: Chunk) -> tuple[LayerResult, ...]:
-    """Map the layers of a chunk; a fault of our own is the layer's result, not the end of the study."""
-    results: list[LayerResult] = []
+def run_chunk(chunk: Chunk) -> tuple[Result, ...]:
+    """Map the layers of a chunk and count its arrays; a fault of our own is the result, not the end of the study."""
+    results: list[Result] = []
     for task in chunk:
         try:
-            results.append(run_task(task))
+            results.append(run_array(task) if isinstance(task, ArrayTask) else run_task(task))
         except Exception as error:
             results.append(f"{INTERNAL}{type(error).__name__}: {error}")
     return tuple(results)
@@ -69,7 +72,7 @@ def processes(jobs: int) -> Iterator[Runner]:
 
 
 def _in_pool(pool: ProcessPoolExecutor, chunks: Sequence[Chunk], jobs: int) -> Iterator[Done]:
-    running: dict[Future[tuple[LayerResult, ...]], Chunk] = {}
+    running: dict[Future[tuple[Result, ...]], Chunk] = {}
     waiting = iter(chunks)
     try:
         while True:

@@ -113,7 +113,7 @@ class Study:
         if outcome.failure is not None:
             return (outcome.failure,)
         if self.objective == "area" and outcome.area_mm2 is None:
-            return ("area_mm2 is not known, and is the objective",)
+            return (f"area_mm2 is not known, and is the objective{outcome.no_area_text}",)
         return tuple(why for each in self.constraints if (why := each.broken_by(outcome)))
 
     def ranked(self, outcomes: tuple[PointOutcome, ...]) -> tuple[PointOutcome, ...]:

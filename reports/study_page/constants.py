@@ -40,3 +40,6 @@ def _all(technology: Technology) -> Iterator[tuple[str, Constant]]:
         yield f"read of {memory.capacity_bytes // 1024} KB, pJ a bit", memory.read_pj_per_bit
         yield f"write of {memory.capacity_bytes // 1024} KB, pJ a bit", memory.write_pj_per_bit
     yield from ((f"off-chip {name}, pJ a bit", constant) for name, constant in technology.off_chip_pj_per_bit)
+    if technology.leakage is not None:
+        yield "leakage of logic, mW a mm²", technology.leakage.logic_mw_per_mm2
+        yield "leakage of memory, times the table of CACTI", technology.leakage.memory_factor

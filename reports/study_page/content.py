@@ -75,6 +75,7 @@ def _point(outcome: PointOutcome) -> dict[str, Any]:
         "area": None
         if outcome.area is None
         else {"components": [list(each) for each in outcome.area.components], "source": outcome.area.source},
+        "no_area": outcome.no_area,
         "verifications": [
             {
                 "nest": check.nest,

@@ -20,7 +20,7 @@ function drawSelected() {
   const point = chosen.point;
   const passed = point.verifications.filter(check => check.passed).length;
   const rows = pointText(point).slice(1).map(line => { const cut = line.lastIndexOf(" ", line.search(/[\d]|not known/)); return [line.slice(0, cut), `${line.slice(cut + 1)}, modelled`]; });
-  const parts = point.area ? [["area by component", point.area.components.map(([name, um2]) => `${name} ${Number((um2 / 1e6).toPrecision(3))} mm²`).join(", ")]] : [];
+  const parts = point.area ? [["area by component", point.area.components.map(([name, um2]) => `${name} ${Number((um2 / 1e6).toPrecision(3))} mm²`).join(", ")]] : point.no_area ? [["no area", point.no_area]] : [];
   const flows = point.facts.spaces.map(space => space.join("-")).join(", ") || "every dataflow: a bound, not one design";
   place("selected").replaceChildren(make("p", { id: "selected-name" }, make("b", {}, brief(point))), table([
     ["array", `${point.facts.array.join(" × ")} functional units, ${point.facts.format}`], ["dataflows", flows],

@@ -126,6 +126,10 @@ def test_without_an_area_nothing_is_best_by_area():
     unknown = outcome(2000, 1e9)
     assert study.ranked((unknown, FAST)) == (FAST,)
     assert study.broken(unknown) == ("area_mm2 is not known, and is the objective",)
+    reasoned = replace(unknown, no_area="nobody counted it")
+    assert study.broken(reasoned) == ("area_mm2 is not known, and is the objective: nobody counted it",)
+    (limit,) = (Constraint.parse("area_mm2 < 4"),)
+    assert limit.broken_by(reasoned) == "area_mm2 is not known, and must be < 4: nobody counted it"
 
 
 def test_the_energy_delay_product_is_in_joule_seconds():

@@ -71,7 +71,9 @@ outcomes = st.builds(
     workloads=st.lists(
         st.builds(WorkloadOutcome, st.text(), st.floats(0.01, 10), st.lists(layers).map(tuple)), max_size=3
     ).map(tuple),
-    area=st.none() | st.builds(Area, st.lists(st.tuples(st.text(), st.floats(0, 1e9))).map(tuple), st.text()),
+    area=st.none()
+    | st.builds(Area, st.lists(st.tuples(st.text(), st.floats(0, 1e9))).map(tuple), st.text(), st.integers(1, 99)),
+    no_area=st.none() | st.text(),
     failure=st.none() | st.text(),
     verifications=st.lists(
         st.builds(Verification, st.text(), st.text(), st.booleans(), st.integers(0, 99), st.integers(0, 99), st.text()),
