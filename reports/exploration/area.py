@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 
 from dataflow import Dataflow
 from dataflow.technology import technology_named
@@ -50,20 +51,22 @@ class ArrayResult:
 def array_task(outcome: PointOutcome) -> ArrayTask | str:
     """The array of a point, or why it has none.
 
-    For each kind of operator and choice of loops on the axes, the dataflow of the layer that takes most cycles, with
-    the tiles of its mapping as the limits of the array.
+    For each kind of operator and choice of loops on the axes, the dataflow of one layer, with the tiles of its mapping
+    as the limits of the array: of the layers that use most functional units, the one that takes most cycles.
     """
     if outcome.failure is not None:
         return outcome.failure
     if not outcome.point.spaces:
         return "every dataflow is a bound for what arrays can do, and no array"
-    weighted = [(w.weight * layer.times * layer.cycles, layer) for w in outcome.workloads for layer in w.layers]
     found: dict[tuple[str, str, str], LayerOutcome] = {}
-    for _, layer in sorted(weighted, key=lambda each: (-each[0], each[1].operator)):
+    ranked = [
+        (_units(layer), w.weight * layer.times * layer.cycles, layer) for w in outcome.workloads for layer in w.layers
+    ]
+    for _, _, layer in sorted(ranked, key=lambda each: (-each[0], -each[1], each[2].operator)):
         kind, _, settings = layer.operator.partition(":")
         number_format = next((s for s in settings.split(",") if s.startswith("format=")), "")
         found.setdefault((kind, number_format, layer.dataflow.partition("_keeps_")[0]), layer)
-    members = sorted((layer.operator, layer.simulate.partition(f"{layer.operator} ")[2]) for layer in found.values())
+    members = sorted((layer.operator, _options(layer)) for layer in found.values())
     return ArrayTask(outcome.point.array, tuple(members))
 
 
@@ -109,6 +112,17 @@ def with_area(outcome: PointOutcome, result: ArrayResult | str) -> PointOutcome:
         return replace(outcome, area=None, no_area="; ".join(str(error).splitlines()))
     source = f"logic: {logic.source}; memory: CACTI, {banks} banks"
     return replace(outcome, area=Area((*logic.components, (MEMORY, memory_um2)), source, banks), no_area=None)
+
+
+def _options(layer: LayerOutcome) -> str:
+    """Those of the command that runs the layer's array in RTL."""
+    return layer.simulate.partition(f"{layer.operator} ")[2]
+
+
+def _units(layer: LayerOutcome) -> int:
+    """Functional units that the layer's dataflow has; a short loop does not fill its axis."""
+    words = _options(layer).split()
+    return prod(_sizes(words[words.index("--space") + 1]).values())
 
 
 def _dataflow(nest: Nest, text: str, axes: int, number: int, most: int | None) -> Dataflow:

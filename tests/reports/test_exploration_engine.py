@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.exploration.area import ArrayTask, array_task
 from reports.exploration.cluster import Farm, batch_cluster, farm, run_chunk_of, scheduler
 from reports.exploration.engine import Progress, Shard, evaluate_points, finished_points
 from reports.exploration.evaluate import evaluate, layer_tasks
@@ -77,7 +78,9 @@ def test_nothing_is_done_twice(tmp_path):
     assert run(tmp_path, watching) == EXPECTED
     assert len(mapped) == len(set(mapped))
     everything = {task for point in POINTS for task in layer_tasks(point, STUDY.workloads, STUDY.mapped_for)}
-    assert set(mapped) == everything
+    arrays = {task for outcome in EXPECTED if isinstance(task := array_task(outcome), ArrayTask)}
+    assert len(arrays) > 1
+    assert set(mapped) == everything | arrays
 
 
 def test_shards_together_are_the_study(tmp_path):
@@ -93,10 +96,14 @@ def test_shards_together_are_the_study(tmp_path):
 def test_progress_counts_layers(tmp_path):
     said = []
     run(tmp_path, say=said.append)
-    assert said[0] == Progress(0, said[-1].total, 0)
-    assert [p.done for p in said] == sorted(p.done for p in said)
-    assert said[-1].done == said[-1].total
-    assert 0 < said[-1].failed < said[-1].done
+    units = [progress.unit for progress in said]
+    assert units == sorted(units, reverse=True) and set(units) == {"layers", "arrays"}
+    for unit in ("layers", "arrays"):
+        part = [progress for progress in said if progress.unit == unit]
+        assert part[0] == Progress(0, part[-1].total, 0, unit)
+        assert [p.done for p in part] == sorted(p.done for p in part)
+        assert part[-1].done == part[-1].total > 0
+        assert (0 < part[-1].failed < part[-1].done) == (unit == "layers")
 
 
 def test_an_interrupted_run_keeps_what_was_done(tmp_path):

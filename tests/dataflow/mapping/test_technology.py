@@ -127,3 +127,50 @@ def test_faults_of_a_file(tmp_path: Path, old: str, new: str, says: str) -> None
     with pytest.raises(TechnologyError) as caught:
         technology_named(name)
     assert str(caught.value) == f"technology {name!r}: {says}"
+
+
+LEAKAGE = """\
+[leakage]
+logic_mw_per_mm2 = { value = 4.0, low = 1.0, high = 8.0, source = ["book"] }
+memory_factor = { value = 1.0, low = 1.0, high = 5.0, source = ["book"] }
+"""
+
+
+def test_leakage_may_be_left_out(tmp_path: Path) -> None:
+    assert technology_named(written(tmp_path, FILE)).leakage is None
+    assert technology_named(written(tmp_path, FILE)).at("high").leakage is None
+
+
+def test_leakage_has_a_band(tmp_path: Path) -> None:
+    path = tmp_path / "leaking.toml"
+    path.write_text(FILE + LEAKAGE)
+    technology = technology_named(str(path))
+    found = {band: technology.at(band).leakage for band in ("low", "value", "high")}
+    assert {band: each and each.logic_mw_per_mm2.value for band, each in found.items()} == {
+        "low": 1.0,
+        "value": 4.0,
+        "high": 8.0,
+    }
+    assert found["high"] and found["high"].memory_factor.value == 5.0
+    for name in technologies():
+        known = technology_named(name).leakage
+        assert known and 0 < known.logic_mw_per_mm2.low <= known.logic_mw_per_mm2.value <= known.logic_mw_per_mm2.high
+
+
+@pytest.mark.parametrize(
+    ("leakage", "says"),
+    [
+        ("leakage = 3\n", "'leakage' is of the wrong kind"),
+        (LEAKAGE.replace("memory_factor", "memory"), "leakage.memory_factor must give low, value, high and source"),
+        (
+            LEAKAGE.replace("low = 1.0, high = 8.0", "low = 5.0, high = 8.0"),
+            "leakage.logic_mw_per_mm2: expected 0 <= low <= value <= high, not 5.0, 4.0, 8.0",
+        ),
+    ],
+)
+def test_faults_of_leakage(tmp_path: Path, leakage: str, says: str) -> None:
+    path = tmp_path / "leaking.toml"
+    path.write_text(leakage + FILE if "[" not in leakage else FILE + leakage)
+    with pytest.raises(TechnologyError) as caught:
+        technology_named(str(path))
+    assert str(caught.value) == f"technology {str(path)!r}: {says}"
