@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517
 
 .DEFAULT_GOAL := help
+# Two targets at once would wait for the same lock of the package manager.
+.NOTPARALLEL:
 .PHONY: help setup setup-dev demo test test-full bench lint clean
 
 help:  ## list the targets
@@ -44,6 +46,12 @@ $(VENV)/system.stamp: scripts/system-packages
 	@mkdir -p $(VENV)
 	@touch $@
 
+# First, so that who cannot install anything is told of all packages at once.
+$(VENV)/test-system.stamp: scripts/system-packages
+	@PYTHON=$(PYTHON) scripts/system-packages test
+	@mkdir -p $(VENV)
+	@touch $@
+
 $(VENV)/base.stamp: pyproject.toml $(VENV)/system.stamp
 	@echo "python packages: installing into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,7 +61,7 @@ $(VENV)/base.stamp: pyproject.toml $(VENV)/system.stamp
 	@$(BIN)/python -c 'from sim.toolchain import cache_folder; from sim.verilator import shared_runtime; shared_runtime(cache_folder(), None)'
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/base.stamp
+$(VENV)/dev.stamp: $(VENV)/test-system.stamp $(VENV)/base.stamp
 	@echo "python packages: installing those for tests and kernels (torch is large) into $(VENV)"
 	$(PIP) --editable '.[dev,gpu,cluster]'
 	@touch $@
