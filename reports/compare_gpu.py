@@ -1,4 +1,4 @@
-"""A GPU: what its maker states, and what a measurement file holds."""
+"""GPU measurements: which work was measured, on what, when and how; and what the GPU's maker states."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from reports.compare_work import Work, work_of
+from reports.exploration.workload import in_format
+from sw_kernels.cases import cases as bench_cases
 from workloads.errors import BrickworkError
 from workloads.formats import FORMATS
+from workloads.spec import load
 
 _DEVICES = Path(__file__).with_name("compare_gpus.toml")
 # A case without all of these measures something else than one kernel.
 _NEEDED = {"name", "flop", "bytes", "time_us", "energy_j"}
+_TORCH_FORMATS = {"bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
+# Cases of `sw_kernels.nvfp4.products` that are one product of bf16 rows with NVFP4 weights.
+_FOUR_BIT_WEIGHTS = ("decode", "prefill")
 
 
 class GpuFileError(BrickworkError):
@@ -46,17 +54,42 @@ class GpuDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuFile:
+    """Where measurements come from.
+
+    Attributes
+    ----------
+    idle_power_w : float or None
+        Of the board with nothing to do, where it was measured.
+    """
+
+    name: str
+    date: str
+    method: str
+    versions: tuple[tuple[str, str], ...]
+    idle_power_w: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class GpuCase:
-    """One measured case: the faster of our kernel and its peer.
+    """One measured case: the faster of our kernel and its peer of the same numerics.
 
     Attributes
     ----------
     kernel : str
         Which one was faster.
     energy_j : float
-        Idle power included.
-    sizes : mapping of str to int, or None
-        Rows, outputs and inputs of a product, where the file gives them.
+        Of the board, idle power included.
+    file : str
+        Name of the file that it is from.
+    idle_j : float or None
+        Part of the energy that the board takes in this time with nothing to do.
+    work : tuple or None
+        What it computes, as `work_of` says it; None where the file does not say.
+    format : str or None
+        Of the inputs.
+    elsewhere : str
+        A peer of another format, in words; empty where there is none.
     """
 
     name: str
@@ -65,57 +98,61 @@ class GpuCase:
     time_us: float
     energy_j: float
     kernel: str
-    sizes: Mapping[str, int] | None = None
+    file: str
+    idle_j: float | None = None
+    work: Work | None = None
+    format: str | None = None
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuMeasurements:
-    """A measurement file."""
+    """Measurement files of one kind of GPU."""
 
     gpu: str
     device: GpuDevice | None
     cases: tuple[GpuCase, ...]
-    date: str
-    method: str
-    versions: tuple[tuple[str, str], ...]
+    files: tuple[GpuFile, ...]
 
     @property
     def facts(self) -> dict[str, Any]:
         """As JSON types."""
-        return asdict(self)
+        return {
+            "gpu": self.gpu,
+            "device": None if self.device is None else asdict(self.device),
+            "cases": [{name: value for name, value in asdict(case).items() if name != "work"} for case in self.cases],
+            "files": [asdict(file) for file in self.files],
+        }
 
-    def case(self, name: str) -> GpuCase | None:
-        """The case of this name."""
-        return next((case for case in self.cases if case.name == name), None)
+    def of_work(self, work: Work) -> GpuCase | None:
+        """The fastest case that computes this."""
+        same = [case for case in self.cases if case.work == work]
+        return min(same, key=lambda case: (case.time_us, case.name)) if same else None
 
 
-def read_gpu(path: Path) -> GpuMeasurements:
-    """Read a measurement file that ``brickwork bench`` wrote.
+def shipped_files() -> tuple[Path, ...]:
+    """The measurement files that come with Brickwork, all of one GPU."""
+    folder = Path(str(files("sw_kernels"))) / "measurements"
+    return tuple(sorted(folder.glob("*.json")))
+
+
+def read_gpu(*paths: Path) -> GpuMeasurements:
+    """Read measurement files, such as ``brickwork bench`` writes, of one kind of GPU.
 
     Raises
     ------
     GpuFileError
     """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GpuFileError(f"{path}: there is no such file; expected measurements of `brickwork bench`") from None
-    except OSError as error:
-        raise GpuFileError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError:
-        raise GpuFileError(f"{path} is not JSON; expected measurements of `brickwork bench`") from None
-    try:
-        provenance = table["provenance"]
-        return GpuMeasurements(
-            gpu=table["gpu"],
-            device=next((device for device in known_devices() if device.name == table["gpu"]), None),
-            cases=tuple(_case(row) for row in table["cases"] if row.keys() >= _NEEDED),
-            date=provenance["date"],
-            method=provenance["method"],
-            versions=tuple((name, str(version)) for name, version in table["versions"].items()),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise GpuFileError(f"{path} is no measurement file; expected what `brickwork bench` writes") from None
+    found = [_read(path) for path in paths]
+    for path, each in zip(paths, found, strict=True):
+        if each.gpu != found[0].gpu:
+            raise GpuFileError(f"{path} is of {each.gpu} and {paths[0]} of {found[0].gpu}; expected files of one GPU")
+    return GpuMeasurements(
+        found[0].gpu,
+        found[0].device,
+        tuple(case for each in found for case in each.cases),
+        tuple(file for each in found for file in each.files),
+    )
 
 
 def known_devices() -> tuple[GpuDevice, ...]:
@@ -127,18 +164,89 @@ def known_devices() -> tuple[GpuDevice, ...]:
     )
 
 
+def _read(path: Path) -> GpuMeasurements:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GpuFileError(f"{path}: there is no such file; expected measurements of `brickwork bench`") from None
+    except OSError as error:
+        raise GpuFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise GpuFileError(f"{path} is not JSON; expected measurements of `brickwork bench`") from None
+    try:
+        provenance = table["provenance"]
+        file = GpuFile(
+            path.name,
+            provenance["date"],
+            provenance["method"],
+            tuple((name, str(version)) for name, version in table["versions"].items()),
+            provenance.get("idle_power_w"),
+        )
+        return GpuMeasurements(
+            table["gpu"],
+            next((device for device in known_devices() if device.name == table["gpu"]), None),
+            tuple(_case(path, row, file) for row in table["cases"] if row.keys() >= _NEEDED),
+            (file,),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise GpuFileError(f"{path} is no measurement file; expected what `brickwork bench` writes") from None
+
+
+def _case(path: Path, row: Mapping[str, Any], file: GpuFile) -> GpuCase:
+    """The faster of kernel and peer of the same numerics; sustained where measured, as its energy is."""
+    found = [(row.get("sustained_us", row["time_us"]), row["energy_j"], "Brickwork's Triton kernel")]
+    elsewhere = ""
+    if row.get("peer") and "peer_energy_j" in row:
+        peer = row.get("peer_sustained_us", row["peer_time_us"]), row["peer_energy_j"], row["peer"]
+        if _other_numerics(row):
+            elsewhere = f"{peer[2]}: {peer[0]:,.2f} us, {peer[1] * 1e3:,.4g} mJ"
+        else:
+            found.append(peer)
+    time_us, energy_j, kernel = min(found)
+    work, number_format = _work(path, row)
+    idle_j = None if file.idle_power_w is None else file.idle_power_w * time_us / 1e6
+    return GpuCase(
+        name=row["name"],
+        ops=row["flop"],
+        bytes=row["bytes"],
+        time_us=time_us,
+        energy_j=energy_j,
+        kernel=kernel,
+        file=file.name,
+        idle_j=idle_j,
+        work=work,
+        format=number_format,
+        elsewhere=elsewhere,
+    )
+
+
 def _other_numerics(row: Mapping[str, Any]) -> bool:
     """True where the peer's name ends with a format that is not the case's."""
     words = row["peer"].split()
-    return len(words) > 1 and words[-1] in FORMATS and words[-1] not in row["name"].split("-")
+    if len(words) < 2 or words[-1] not in FORMATS:
+        return False
+    return words[-1] != row["format"] if "format" in row else words[-1] not in row["name"].split("-")
 
 
-def _case(row: Mapping[str, Any]) -> GpuCase:
-    """The faster of kernel and peer of the same numerics; sustained where measured, as its energy is."""
-    ours = row.get("sustained_us", row["time_us"]), row["energy_j"], "Brickwork's Triton kernel"
-    found = [ours]
-    if row.get("peer") and "peer_energy_j" in row and not _other_numerics(row):
-        found.append((row.get("peer_sustained_us", row["peer_time_us"]), row["peer_energy_j"], row["peer"]))
-    time_us, energy_j, kernel = min(found)
-    sizes = {key: row[key] for key in ("rows", "outputs", "inputs")} if "rows" in row and "inputs" in row else None
-    return GpuCase(row["name"], row["flop"], row["bytes"], time_us, energy_j, kernel, sizes)
+def _work(path: Path, row: Mapping[str, Any]) -> tuple[Work | None, str | None]:
+    """What a case computes and from which format, as far as the file or the list of cases says it."""
+    if "operator" in row:
+        return _work_of_operator(path, row["name"], row["operator"], row["format"]), row["format"]
+    if row["name"].partition("-")[0] in _FOUR_BIT_WEIGHTS and row.get("rank") == 0 and "rows" in row:
+        operator = f"gemm:m={row['rows']},n={row['outputs']},k={row['inputs']}"
+        return _work_of_operator(path, row["name"], operator, "nvfp4_weight"), "nvfp4_weight"
+    return _BENCH_WORK.get(row["name"], (None, None))
+
+
+def _work_of_operator(path: Path, case: str, operator: str, number_format: str) -> Work:
+    try:
+        return work_of(load(in_format(operator, number_format)).nest)
+    except BrickworkError as error:
+        fault = str(error).splitlines()[0]
+        raise GpuFileError(f"{path}: case {case!r}, operator {operator!r} in {number_format!r}: {fault}") from None
+
+
+# Older files name their cases only.
+_BENCH_WORK = {
+    case.name: (work_of(case.nest, _TORCH_FORMATS[case.dtype]), _TORCH_FORMATS[case.dtype]) for case in bench_cases()
+}
