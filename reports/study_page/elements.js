@@ -12,6 +12,13 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
+/* A layer's text, which may break behind its commas. */
+function breakable(text) {
+  const found = document.createDocumentFragment();
+  text.split(",").forEach((part, n) => found.append(...(n ? [",", make("wbr"), part] : [part])));
+  return found;
+}
+
 function draw(parent, name, attributes, text) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -42,7 +49,15 @@ function scale(low, high, from, to) {
       const value = digit * 10 ** power;
       if (value >= low * 0.999 && value <= high * 1.001) marks.push(value);
     }
-  return { at, marks: marks.length > 1 ? marks : [low, high] };
+  return { at, marks: marks.length > 2 ? marks : evenMarks(low, high) };
+}
+
+/* Round values at even steps, for ranges in which few marks of a logarithmic scale lie. */
+function evenMarks(low, high) {
+  const least = (high - low) / 6, power = 10 ** Math.floor(Math.log10(least));
+  const step = power * [1, 2, 5, 10].find(factor => factor * power >= least);
+  const first = Math.ceil(low / step), last = Math.floor(high / step);
+  return Array.from({ length: last - first + 1 }, (_, n) => (first + n) * step);
 }
 
 function chart(id, width, height, label) {

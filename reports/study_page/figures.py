@@ -8,12 +8,15 @@ from typing import Literal
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from reports.charts import svg_of
+from reports.exploration.brief import brief_names
 from reports.exploration.outcome import PointOutcome
 from reports.exploration.pareto import pareto_front
 
 FileKind = Literal["svg", "pdf", "png"]
+FILE_KINDS: tuple[FileKind, ...] = ("svg", "pdf", "png")
 
 _CAUSES = (
     ("operation_pj", "operations", "#0072B2"),
@@ -45,9 +48,13 @@ def pareto_figure(outcomes: Sequence[PointOutcome]) -> Figure:
     axes.scatter([o.time_s for o in front], [o.energy_j for o in front], s=26, color="#0072B2", label="none is better")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("time, s (modelled)")
-    axes.set_ylabel("energy, J (modelled)")
-    axes.legend(frameon=False)
+    for axis, unit in ((axes.xaxis, "s"), (axes.yaxis, "J")):
+        axis.set_major_formatter(EngFormatter(unit))
+        axis.set_minor_formatter(EngFormatter(unit))
+        axis.set_tick_params(which="both", labelsize=8)
+    axes.set_xlabel("time (modelled)")
+    axes.set_ylabel("energy (modelled)")
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 
@@ -62,10 +69,11 @@ def energy_figure(outcomes: Sequence[PointOutcome]) -> Figure:
         if any(amounts):
             axes.barh(range(len(front)), amounts, left=left, color=colour, label=name)
         left = [a + b for a, b in zip(left, amounts, strict=True)]
-    axes.set_yticks(range(len(front)), [str(o.point) for o in front], fontsize=6)
+    axes.set_yticks(range(len(front)), brief_names([outcome.point for outcome in front])[0], fontsize=6)
     axes.invert_yaxis()
-    axes.set_xlabel("energy, J (modelled)")
-    axes.legend(frameon=False, fontsize=7)
+    axes.xaxis.set_major_formatter(EngFormatter("J"))
+    axes.set_xlabel("energy (modelled)")
+    axes.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
 
@@ -77,11 +85,18 @@ def utilization_figure(outcomes: Sequence[PointOutcome]) -> Figure:
         for outcome in front
     ]
     names = [layer.operator for w in front[0].workloads for layer in w.layers] if front else []
-    figure = Figure(figsize=(1.2 + 0.3 * len(names), 1.2 + 0.3 * len(front)))
+    figure = Figure(figsize=(1.2 + 0.3 * len(front), 1.2 + 0.2 * len(names)))
     axes = figure.add_subplot()
     if rows:
-        image = axes.imshow(rows, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+        image = axes.imshow(list(zip(*rows, strict=True)), vmin=0, vmax=1, cmap="viridis", aspect="auto")
         figure.colorbar(image, label="utilization (modelled)")
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-    axes.set_yticks(range(len(front)), [str(o.point) for o in front], fontsize=6)
+    axes.set_xticks(range(len(front)), brief_names([outcome.point for outcome in front])[0], rotation=90, fontsize=6)
+    axes.set_yticks(range(len(names)), names, fontsize=6)
     return figure
+
+
+def study_figures(outcomes: Sequence[PointOutcome], kind: str) -> dict[str, bytes]:
+    """Every figure as a file of a kind of `FILE_KINDS`, by name."""
+    chosen = next(known for known in FILE_KINDS if known == kind)
+    made = {"pareto": pareto_figure, "energy": energy_figure, "utilization": utilization_figure}
+    return {name: figure_bytes(make(outcomes), chosen) for name, make in made.items()}

@@ -11,5 +11,4 @@ place("workload").append(...[...new Set(able.flatMap(point => point.workloads.ma
 place("workload").addEventListener("change", drawHeat);
 let was = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== was) { was = innerWidth; drawPareto(); drawRoofline(); } });
-const product = point => point.time_s * point.energy_j;
-choosePoint(able.filter(point => point.front).reduce((a, b) => product(b) < product(a) ? b : a));
+choosePoint(able.find(point => point.key === study.best));

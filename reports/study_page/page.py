@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from reports.compare import compare_with_gpu
 from reports.compare_gpu import GpuMeasurements
 from reports.exploration.outcome import LayerOutcome, PointOutcome
 from reports.exploration.pareto import pareto_front
 from reports.study_page.arrays import array_key, draw_arrays
 from reports.study_page.constants import constants_of
 from reports.study_page.content import study_content
-from reports.study_page.header import StudyHeader
+from reports.study_page.header import StudyHeader, best_of
 from reports.template import render
 
 _SCRIPTS = ("elements.js", "pareto.js", "panels.js", "roofline.js", "page.js")
@@ -38,10 +39,12 @@ def study_page(header: StudyHeader, outcomes: Sequence[PointOutcome], gpu: GpuMe
     """HTML of all points; the same outcomes give the same bytes."""
     able = [outcome for outcome in outcomes if outcome.failure is None]
     front = pareto_front(outcomes)
+    best = best_of(header, outcomes)
     content = study_content(header, outcomes)
     drawings = draw_arrays(layer for outcome in front for workload in outcome.workloads for layer in workload.layers)
     embedded = {
         **content,
+        "best": None if best is None else best.point.key,
         "gpu": None if gpu is None else gpu.facts,
         "arrays": _arrays(content, outcomes, drawings),
     }
@@ -60,6 +63,7 @@ def study_page(header: StudyHeader, outcomes: Sequence[PointOutcome], gpu: GpuMe
         constants=constants_of(outcome.point for outcome in outcomes),
         drawings=list(drawings.items()),
         gpu=gpu,
+        comparison=None if gpu is None or best is None else compare_with_gpu(best, gpu),
         style=_text("page.css"),
         script="\n".join(map(_text, _SCRIPTS)),
         content=_embedded(embedded),

@@ -8,7 +8,10 @@ function beside(most) {
   if (!found.includes(chosen.point)) found[found.length - 1] = chosen.point;
   return found;
 }
-const brief = point => point.baseline ?? point.text;
+/* Of a design's description, what other designs do not share. */
+const descriptions = able.map(point => point.text.split(", "));
+const varies = descriptions[0].map((_, n) => descriptions.some(parts => parts[n] !== descriptions[0][n] || parts.length !== descriptions[0].length));
+const brief = point => point.baseline ?? (varies.includes(true) ? point.text.split(", ").filter((_, n) => varies[n] ?? true).join(", ") : point.text);
 
 function table(rows) {
   const body = make("table");
@@ -22,7 +25,7 @@ function drawSelected() {
   const rows = pointText(point).slice(1).map(line => { const cut = line.lastIndexOf(" ", line.search(/[\d]|not known/)); return [line.slice(0, cut), `${line.slice(cut + 1)}, modelled`]; });
   const parts = point.area ? [["area by component", point.area.components.map(([name, um2]) => `${name} ${Number((um2 / 1e6).toPrecision(3))} mm²`).join(", ")]] : point.no_area ? [["no area", point.no_area]] : [];
   const flows = point.facts.spaces.map(space => space.join("-")).join(", ") || "every dataflow: a bound, not one design";
-  place("selected").replaceChildren(make("p", { id: "selected-name" }, make("b", {}, brief(point))), table([
+  place("selected").replaceChildren(make("p", { id: "selected-name" }, make("b", {}, point.baseline ? `${point.baseline}: ${point.text}` : point.text)), table([
     ["array", `${point.facts.array.join(" × ")} functional units, ${point.facts.format}`], ["dataflows", flows],
     ["buffer", `${count(point.facts.buffer_bytes / 1024)} KB`], ["off-chip", `${point.facts.off_chip}, ${point.bandwidth_gb_per_s} GB/s, ${point.facts.latency_ns} ns`],
     ["technology, clock", `${point.facts.technology}, ${point.clock_ghz} GHz`], ["tiler", point.facts.tiler], ...rows, ...parts,
@@ -61,10 +64,10 @@ function drawHeat() {
     return cell;
   }));
   const body = make("table", { class: "heat" }, head);
-  for (const [row, cells] of found) body.append(make("tr", {}, make("th", { scope: "row" }, row), ...shown.map((point, n) => {
+  for (const [row, cells] of found) body.append(make("tr", {}, make("th", { scope: "row" }, breakable(row)), ...shown.map((point, n) => {
     const use = cells.get(n);
-    if (use === undefined) return make("td", { style: "--share: 0%" }, "–");
-    const cell = make("td", { style: `--share: ${100 * use}%`, class: use > 0.55 ? "strong" : "" }, `${Math.round(100 * use)}`);
+    if (use === undefined) return make("td", { style: "--share: 0" }, "–");
+    const cell = make("td", { style: `--share: ${use}` }, `${Math.round(100 * use)}`);
     tipped(cell, [row, brief(point), `utilization ${percent(use)}`]);
     return cell;
   })));
@@ -74,8 +77,9 @@ function drawHeat() {
   place("heat").after(names);
 }
 
+const several = new Set(able.flatMap(point => point.workloads.map(work => work.name))).size > 1;
 const COLUMNS = [
-  ["workload", layer => layer.workload], ["layer", layer => layer.operator], ["times", layer => layer.times], ["products", layer => layer.macs],
+  ...(several ? [["workload", layer => layer.workload]] : []), ["layer", layer => layer.operator], ["times", layer => layer.times], ["products", layer => layer.macs],
   ["cycles", layer => layer.times * layer.cycles], ["use", layer => layerUse(chosen.point, layer)], ["bound by", layer => layer.transfer_cycles > layer.array_cycles ? "off-chip" : "array"],
   ["energy", layer => layer.times * sum(layer.energy)], ["off-chip bytes", layer => layer.times * layer.bytes], ["dataflow", layer => layer.dataflow], ["proven", layer => layer.proven ? "yes" : "no"],
 ];
@@ -102,7 +106,7 @@ function drawLayers() {
     const row = make("tr", { tabindex: 0, class: same(layer) ? "chosen" : "", "aria-selected": same(layer) });
     for (const [name, value] of COLUMNS) {
       const found = value(layer), number = typeof found === "number";
-      row.append(make("td", { class: number ? "r" : name === "layer" ? "name" : "" }, SHOWN[name] ? SHOWN[name](found) : number ? count(found) : found));
+      row.append(make("td", { class: number ? "r" : name === "layer" ? "name" : "" }, SHOWN[name] ? SHOWN[name](found) : number ? count(found) : name === "layer" ? breakable(found) : found));
     }
     const pick = () => {
       chosen.layer = layer;
@@ -122,7 +126,7 @@ function drawLayer() {
   const layer = chosen.layer;
   if (!layer) { place("mapping").replaceChildren(); place("array").replaceChildren(); return; }
   const energy = CAUSES.flatMap(([name], n) => layer.energy[n] > 0 ? [`${name} ${si(layer.energy[n] / 1e12, "J")}`] : []).join(", ");
-  place("mapping").replaceChildren(make("p", {}, make("b", {}, layer.operator)), make("pre", { tabindex: 0, "aria-label": "mapping as a loop nest" }, study.texts[layer.nest]), table([
+  place("mapping").replaceChildren(make("p", {}, make("b", {}, breakable(layer.operator))), make("pre", { tabindex: 0, "aria-label": "mapping as a loop nest" }, study.texts[layer.nest]), table([
     ["cycles, modelled", `${count(layer.cycles)}: array ${count(layer.array_cycles)}, transfers ${count(layer.transfer_cycles)}`],
     ["energy, modelled", energy], ["proof", layer.proven ? "no mapping of the space is better" : "not proven"],
   ]), make("p", { class: "soft" }, "The array's part in RTL:"), make("pre", { class: "command", tabindex: 0, "aria-label": "command that simulates the array" }, study.texts[layer.simulate]));

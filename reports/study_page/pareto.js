@@ -23,7 +23,10 @@ function drawPareto() {
   const shown = able.filter(point => xOf(point) > 0 && yOf(point) > 0);
   const svg = chart("pareto", width, height, `Designs by ${xName} and ${yName}`);
   if (!shown.length) return;
-  const range = of => [0.93 * Math.min(...shown.map(of)), 1.07 * Math.max(...shown.map(of))];
+  const range = of => {
+    const [low, high] = [Math.min(...shown.map(of)), Math.max(...shown.map(of))], room = Math.max(1.01, (high / low) ** 0.08);
+    return [low / room, high * room];
+  };
   const x = scale(...range(xOf), box.left, box.right), y = scale(...range(yOf), box.bottom, box.top);
   frame(svg, box, x, y, v => label(v, xUnit), v => label(v, yUnit), xName, yName);
   const order = [...shown].sort((a, b) => xOf(a) - xOf(b) || yOf(a) - yOf(b));

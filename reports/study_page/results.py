@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reports.exploration.outcome import PointOutcome
-from reports.study_page.header import StudyHeader
+from reports.study_page.header import StudyHeader, best_of
 from workloads.errors import BrickworkError
 
 
@@ -17,17 +19,10 @@ class ResultsError(BrickworkError):
 
 @dataclass(frozen=True, slots=True)
 class StoredResults:
-    """What a results file holds.
-
-    Attributes
-    ----------
-    best : str or None
-        Key of the point that the study chose.
-    """
+    """What a results file holds."""
 
     header: StudyHeader
     outcomes: tuple[PointOutcome, ...]
-    best: str | None
 
     @property
     def chosen(self) -> PointOutcome:
@@ -38,11 +33,10 @@ class StoredResults:
         ResultsError
             Every design failed.
         """
-        able = [outcome for outcome in self.outcomes if outcome.failure is None]
-        if not able:
+        best = best_of(self.header, self.outcomes)
+        if best is None:
             raise ResultsError(f"study {self.header.name!r}: no design could be evaluated, so there is no best one")
-        named = [outcome for outcome in able if outcome.point.key == self.best]
-        return named[0] if named else min(able, key=lambda o: (o.time_s * o.energy_j, o.point.key))
+        return best
 
 
 def read_results(path: Path) -> StoredResults:
@@ -61,16 +55,27 @@ def read_results(path: Path) -> StoredResults:
     except ValueError:
         raise ResultsError(f"{path} is not JSON; expected the results of an exploration") from None
     try:
-        outcomes = {o.point.key: o for o in map(PointOutcome.of_facts, table["outcomes"])}
-        baselines = []
-        for entry in table.get("baselines", ()):
-            outcome = PointOutcome.of_facts(entry["outcome"])
-            outcomes.setdefault(outcome.point.key, outcome)
-            baselines.append((entry["name"], outcome.point.key))
-        study = table["study"]
-        name, question = (
-            (study, table.get("question", "")) if isinstance(study, str) else (study["name"], study.get("question", ""))
-        )
+        return stored_results(table)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise ResultsError(f"{path} holds no results; expected what an exploration writes") from None
-    return StoredResults(StudyHeader(name, question, tuple(baselines)), tuple(outcomes.values()), table.get("best"))
+
+
+def stored_results(facts: Mapping[str, Any]) -> StoredResults:
+    """Results from the JSON types of a results file.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError, ValueError
+        They are something else.
+    """
+    outcomes = {o.point.key: o for o in map(PointOutcome.of_facts, facts["outcomes"])}
+    baselines = []
+    for entry in facts.get("baselines", ()):
+        outcome = PointOutcome.of_facts(entry["outcome"])
+        outcomes.setdefault(outcome.point.key, outcome)
+        baselines.append((entry["name"], outcome.point.key))
+    study = facts["study"]
+    name, question = (
+        (study, facts.get("question", "")) if isinstance(study, str) else (study["name"], study.get("question", ""))
+    )
+    return StoredResults(StudyHeader(name, question, tuple(baselines), facts.get("best")), tuple(outcomes.values()))
