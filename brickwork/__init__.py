@@ -20,6 +20,7 @@ from brickwork.steps import (
     report,
     save,
 )
+from brickwork.studies import load_study
 from dataflow import Dataflow
 from sim import simulate
 from workloads.errors import BrickworkError
@@ -35,6 +36,7 @@ __all__ = [
     "generate",
     "inputs_for",
     "load",
+    "load_study",
     "report",
     "save",
     "save_fused",

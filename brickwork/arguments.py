@@ -34,6 +34,12 @@ InputShapeOption = Annotated[
     list[str] | None, typer.Option("--input", help="shape of a torch model's input, as 1x3x224x224; one an input")
 ]
 InputDtypeOption = Annotated[str, typer.Option("--input-dtype", help="torch's type of these inputs")]
+GpuOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--gpu", help="measurement file of `brickwork bench`; may be given several times; an H200's when left out"
+    ),
+]
 
 HERE = Path("brickwork-out")
 SIMULATORS = ("verilator", "icarus")

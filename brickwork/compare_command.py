@@ -3,90 +3,91 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from brickwork import console
-from brickwork.arguments import JsonOption
-from brickwork.files import write_all
+from brickwork.arguments import GpuOption, JsonOption
+from brickwork.compare_output import print_comparison
+from brickwork.explore_run import stored_of
+from brickwork.files import check_writable, write_all
+from brickwork.gpu_files import gpu_of
+from brickwork.steps import ChoiceError
 
-if TYPE_CHECKING:
-    from reports.compare import GpuComparison
-
-_ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="results file of an exploration (.json)")]
+_ResultsArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY|RESULTS", help="a study file, or results.json of an exploration")
+]
+_FolderOption = Annotated[
+    Path | None, typer.Option("--store", help="folder of the study's exploration; brickwork-out/NAME when left out")
+]
 
 
 def page(
     results: _ResultsArgument,
     out: Annotated[Path, typer.Option("--out", help="page to write (.html)")] = Path("study.html"),
-    gpu: Annotated[Path | None, typer.Option(help="measurement file of `brickwork bench`, for the roofline")] = None,
+    gpu: GpuOption = None,
+    store: _FolderOption = None,
+    figures: Annotated[
+        str | None, typer.Option(help="write figures for papers beside the page, as svg, pdf or png")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Write the page of an exploration: designs, layers, energies, mappings, arrays and every constant.
 
+    `brickwork explore` writes it too; this verb writes it again, beside other measurements. A study that has not been
+    explored is explored first.
+
     Example: `brickwork page results.json --out study.html`
+
+    Example: `brickwork page results.json --gpu gpu.json --figures pdf`
     """
-    from reports.compare_gpu import read_gpu
     from reports.study_page import study_page
-    from reports.study_page.results import read_results
+    from reports.study_page.figures import FILE_KINDS, study_figures
 
     with console.user_errors():
-        stored = read_results(results)
-        measured = None if gpu is None else read_gpu(gpu)
-        write_all({out: study_page(stored.header, stored.outcomes, measured).encode()})
+        check_writable(out)
+        if figures is not None and figures not in FILE_KINDS:
+            raise ChoiceError(f"--figures: expected one of {', '.join(FILE_KINDS)}, not {figures!r}")
+        measured = gpu_of(gpu)
+        stored = stored_of(results, store)
+        files = {out: study_page(stored.header, stored.outcomes, measured.measurements).encode()}
+        drawn = study_figures(stored.outcomes, figures) if figures else {}
+        files |= {out.with_name(f"{out.stem}_{name}.{figures}"): content for name, content in drawn.items()}
+        write_all(files)
         if json_:
-            console.print_json({"page": str(out), "points": len(stored.outcomes)})
+            paths = [str(path) for path in files if path != out]
+            facts = {"page": str(out), "figures": paths, "points": len(stored.outcomes), "gpu": measured.names}
+            console.print_json(facts)
         else:
             console.out.print(f"page of {len(stored.outcomes)} designs: {out}", markup=False)
+            for path in (path for path in files if path != out):
+                console.out.print(f"  figure: {path}", markup=False)
+            console.out.print(measured.note, markup=False)
 
 
 def compare(
     results: _ResultsArgument,
-    gpu: Annotated[Path, typer.Option(help="measurement file of `brickwork bench`")],
+    gpu: GpuOption = None,
+    store: _FolderOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """The best design of an exploration against a GPU: matrix products of the same sizes and format.
+    """The best design of an exploration against a GPU: each layer beside the same work, measured.
+
+    Layers that were not measured stand beside what the GPU's published peak and bandwidth allow. A study that has not
+    been explored is explored first. docs/comparison.md has the rules.
+
+    Example: `brickwork compare examples/study_dc_ae.yaml`
 
     Example: `brickwork compare results.json --gpu gpu.json`
     """
     from reports.compare import compare_with_gpu
-    from reports.compare_gpu import read_gpu
-    from reports.study_page.results import read_results
 
     with console.user_errors():
-        found = compare_with_gpu(read_results(results).chosen, read_gpu(gpu))
+        measured = gpu_of(gpu)
+        found = compare_with_gpu(stored_of(results, store).chosen, measured.measurements)
         if json_:
-            console.print_json(found.facts)
+            console.print_json(found.facts | {"gpu_files": measured.names})
         else:
-            _print(found)
-
-
-def _print(found: GpuComparison) -> None:
-    say = console.out.print
-    for layer in found.layers:
-        say(f"{layer.operator} = case {layer.case}, {layer.ops:,} operations", markup=False, style="bold")
-        line = "  {:<22} {:<9} {:>14} {:>12} {:>12} {:>15}"
-        say(line.format("", "kind", "time us", "energy mJ", "of its peak", "off-chip bytes"), markup=False)
-        for name, kind, time_us, joule, part, moved in (
-            (
-                "accelerator",
-                "modelled",
-                layer.accelerator_us,
-                layer.accelerator_j,
-                layer.accelerator_of_peak,
-                layer.accelerator_bytes,
-            ),
-            ("with GPU's bandwidth", "modelled", layer.equal_bandwidth_us, None, None, layer.accelerator_bytes),
-            (found.gpu.gpu, "measured", layer.gpu_us, layer.gpu_j, layer.gpu_of_peak, layer.gpu_bytes),
-        ):
-            cells = (
-                "-" if time_us is None else f"{time_us:,.2f}",
-                "-" if joule is None else f"{joule * 1e3:,.4g}",
-                "-" if part is None else f"{part:.1%}",
-                f"{moved:,}",
-            )
-            say(line.format(name, kind, *cells), markup=False)
-        say(f"  GPU kernel: {layer.kernel}", markup=False)
-    for note in found.notes:
-        say(note, markup=False)
+            print_comparison(found)
+            console.out.print(measured.note, markup=False)

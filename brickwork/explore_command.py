@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from brickwork import console
-from brickwork.arguments import HERE, SIMULATORS, JsonOption, SimulatorOption
-from brickwork.files import check_writable, write_all
+from brickwork.arguments import (
+    HERE,
+    SIMULATORS,
+    GpuOption,
+    InputDtypeOption,
+    InputShapeOption,
+    JsonOption,
+    SimulatorOption,
+)
+from brickwork.explore_output import PAGE, RESULTS, print_results, results_table, write_results
+from brickwork.explore_run import bar, explored, interrupted, local_workers, open_store
+from brickwork.files import check_writable
+from brickwork.gpu_files import gpu_of
+from brickwork.models import is_network
 from brickwork.steps import ChoiceError
+from brickwork.studies import load_study, written_study
 from reports.exploration.cluster import SYSTEMS, Farm, farm, scheduler
-from reports.exploration.engine import Progress as Layers
-from reports.exploration.engine import Say, Shard, evaluate_points, explore
-from reports.exploration.outcome import PointOutcome
+from reports.exploration.engine import Shard, evaluate_points
 from reports.exploration.results import Results
-from reports.exploration.runners import Runner, processes, serial
+from reports.exploration.runners import Runner
 from reports.exploration.store import Store
 from reports.exploration.study import Study
-from reports.exploration.study_file import load_study
 from reports.exploration.verify import verify
-
-_ROWS = 20
 
 
 def explore_(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="a study file, such as examples/study_lego.yaml")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|NETWORK",
+            help="a study file such as examples/study_lego.yaml; or a network such as resnet50 or model.py:build, "
+            "for which a study is written",
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder for results and store; brickwork-out/NAME when left out")
+    ] = None,
+    inputs: InputShapeOption = None,
+    input_dtype: InputDtypeOption = "float32",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="number format in the study that is written; int8 when left out")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="processes, or jobs of a cluster; one a core when left out")] = None,
     limit: Annotated[int | None, typer.Option(help="evaluate only the first points")] = None,
@@ -44,6 +61,7 @@ def explore_(
         int, typer.Option("--verify", help="generate and simulate the arrays of so many of the best points")
     ] = 0,
     simulator: SimulatorOption = "verilator",
+    gpu: GpuOption = None,
     shard: Annotated[
         str | None, typer.Option(help="evaluate one part of the points, as 2/8; run without it to merge")
     ] = None,
@@ -57,9 +75,11 @@ def explore_(
     """Evaluate the designs of a study and say which are best.
 
     Every layer is kept as soon as it is mapped: the same command goes on where an earlier run ended, however it did.
-    Writes results.json and results.csv. docs/exploration.md says what a study file holds.
+    Writes results.json, results.csv and study.html. docs/exploration.md says what a study file holds.
 
     Example: `brickwork explore examples/study_dc_ae.yaml --jobs 2`
+
+    Example: `brickwork explore examples/models/small_cnn.py:build` writes a small study of a torch model and runs it
 
     Example: `brickwork explore examples/study_lego.yaml --limit 4 --verify 1`
 
@@ -67,6 +87,7 @@ def explore_(
 
     Example: `brickwork explore examples/study_lego.yaml --cluster slurm --jobs 64 --queue long`
     """
+    began = time.perf_counter()
     with console.user_errors():
         part = None if shard is None else _shard(shard)
         for option, value in (("--jobs", jobs), ("--limit", limit)):
@@ -78,34 +99,43 @@ def explore_(
             raise ChoiceError(f"--simulator: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
         if part and verify_:
             raise ChoiceError("--verify needs the results of all shards; run without --shard to merge and verify")
-        given = load_study(study)
+        workers = _workers(dask, cluster, jobs, queue, walltime, memory)
+        measured = gpu_of(gpu)
+        given, folder = _study(study, out, tuple(inputs or ()), input_dtype, format_)
         if part and given.strategy.kind == "optuna":
             raise ChoiceError(
                 "--shard: Optuna chooses each point by the ones before it; use --jobs, --dask or --cluster"
             )
-        folder = out or HERE / given.name
-        check_writable(folder / "results.json")
-        workers = _workers(dask, cluster, jobs or len(os.sched_getaffinity(0)), queue, walltime, memory)
-        writer = "results" if part is None else f"shard-{part.number}-of-{part.count}"
-        with Store(folder / "store", writer) as store:
-            for note in store.notes:
-                console.err.print(note, markup=False)
+        for name in (RESULTS, PAGE):
+            check_writable(folder / name)
+        with open_store(folder, "results" if part is None else f"shard-{part.number}-of-{part.count}") as store:
             if part:
                 _evaluate_shard(given, part, limit, store, workers, folder, json_)
                 return
-            try:
-                with workers as runner, _bar(given.name) as say:
-                    results = explore(given, store, runner, limit=limit, say=say)
-            except KeyboardInterrupt:
-                _interrupted(store, folder)
+            results = explored(given, folder, workers, store, limit)
             checked = _verified(results, verify_, simulator)
-        _write(checked, folder)
+        with console.progress("page") as say:
+            say("drawing the arrays", 0)
+            write_results(checked, folder, measured.measurements)
         if json_:
-            console.print_json(checked.facts)
+            console.print_json(results_table(checked, folder, time.perf_counter() - began))
         else:
-            _print(checked, folder)
+            print_results(checked, folder)
         if any(not check.passed for outcome in checked.outcomes for check in outcome.verifications):
             raise typer.Exit(1)
+
+
+def _study(
+    text: str, out: Path | None, inputs: tuple[str, ...], input_dtype: str, number_format: str | None
+) -> tuple[Study, Path]:
+    """The study and the folder of its results; a network's study is written there first."""
+    if is_network(text):
+        return written_study(text, out, inputs=inputs, input_dtype=input_dtype, number_format=number_format or "int8")
+    for option, given in (("--input", inputs), ("--format", number_format)):
+        if given:
+            raise ChoiceError(f"{option} is for networks that have no study yet; {text} says it itself")
+    study = load_study(text)
+    return study, out or HERE / study.name
 
 
 def _shard(text: str) -> Shard:
@@ -116,7 +146,7 @@ def _shard(text: str) -> Shard:
 
 
 def _workers(
-    dask: str | None, cluster: str | None, jobs: int, queue: str | None, walltime: str, memory: str
+    dask: str | None, cluster: str | None, jobs: int | None, queue: str | None, walltime: str, memory: str
 ) -> AbstractContextManager[Runner]:
     if dask and cluster:
         raise ChoiceError("--dask and --cluster exclude each other: the one runs already, the other is started")
@@ -129,8 +159,8 @@ def _workers(
     if dask:
         return scheduler(dask)
     if cluster:
-        return farm(Farm(cluster, jobs, queue, walltime, memory))
-    return nullcontext(serial) if jobs == 1 else processes(jobs)
+        return farm(Farm(cluster, jobs or len(os.sched_getaffinity(0)), queue, walltime, memory))
+    return local_workers(jobs)
 
 
 def _evaluate_shard(
@@ -144,10 +174,10 @@ def _evaluate_shard(
 ) -> None:
     points = part.of((*(point for _, point in study.baselines), *study.points()[:limit]))
     try:
-        with workers as runner, _bar(f"{study.name} {part.number}/{part.count}") as say:
+        with workers as runner, bar(f"{study.name} {part.number}/{part.count}") as say:
             outcomes = evaluate_points(study, points, store, runner, say)
     except KeyboardInterrupt:
-        _interrupted(store, folder)
+        interrupted(store, folder)
     failed = sum(outcome.failure is not None for outcome in outcomes)
     if json_:
         console.print_json({"shard": part.number, "shards": part.count, "points": len(points), "failed": failed})
@@ -157,34 +187,6 @@ def _evaluate_shard(
             "when all shards are done, run without --shard to merge them",
             markup=False,
         )
-
-
-def _interrupted(store: Store, folder: Path) -> None:
-    console.err.print(
-        f"brickwork: interrupted; {len(store.values())} layers are kept in {folder}: run the same command to go on",
-        markup=False,
-    )
-    raise typer.Exit(console.INTERRUPTED) from None
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Say | None]:
-    """Layers done, and when the rest will be."""
-    if not console.err.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]},"))
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console.err, transient=True) as bar:
-        task = bar.add_task(title, total=None, unit="layers")
-
-        def say(layers: Layers) -> None:
-            failed = f", {layers.failed} failed" if layers.failed else ""
-            bar.update(
-                task, description=f"{title}{failed}", total=layers.total, completed=layers.done, unit=layers.unit
-            )
-
-        yield say
 
 
 def _verified(results: Results, count: int, simulator: str) -> Results:
@@ -198,69 +200,3 @@ def _verified(results: Results, count: int, simulator: str) -> Results:
             checks[outcome.point] = verify(outcome, study.mapped_for, simulator=simulator, say=say)
     outcomes = tuple(replace(o, verifications=checks.get(o.point, ())) for o in results.outcomes)
     return replace(results, outcomes=outcomes)
-
-
-def _write(results: Results, folder: Path) -> None:
-    write_all(
-        {
-            folder / "results.json": (json.dumps(results.facts, indent=1) + "\n").encode(),
-            folder / "results.csv": results.csv.encode(),
-        }
-    )
-
-
-def _print(results: Results, folder: Path) -> None:
-    say, study = console.out.print, results.study
-    failed = sum(outcome.failure is not None for outcome in results.outcomes)
-    excluded = len(results.outcomes) - len(results.ranked) - failed
-    say(
-        f"{study.name}: {len(results.outcomes)} points, {failed} failed, {excluded} excluded by constraints; "
-        f"{len(results.front)} on the Pareto front",
-        markup=False,
-    )
-    if study.question:
-        say(study.question, markup=False, style="italic")
-    if not results.ranked:
-        for outcome in results.outcomes[:_ROWS]:
-            say(f"  {outcome.point}: {'; '.join(study.broken(outcome))}", markup=False)
-    else:
-        say(_table(results))
-        best = results.ranked[0]
-        say(f"best by {study.objective}: {best.point}", markup=False)
-        for name, each in results.comparisons:
-            say(
-                f"  against {name}: {each.speed:.2f} times the speed, {each.energy:.2f} times less energy "
-                "(geometric means over the workloads)",
-                markup=False,
-            )
-        for end in results.stability:
-            moved = f"{len(end.stays)} of {len(results.front)} stay, {len(end.enters)} join"
-            say(f"  front with every energy at the {end.band} end of its band: {moved}", markup=False)
-        for outcome in results.ranked:
-            for check in outcome.verifications:
-                verdict = "[green]match[/green]" if check.passed else "[red]MISMATCH[/red]"
-                say(f"  simulated {check.nest} on {check.dataflow}: {verdict}, {check.simulated_cycles:,} cycles")
-    say(f"written to {folder / 'results.json'} and results.csv", markup=False)
-
-
-def _table(results: Results) -> Table:
-    table = Table(box=None, title="Pareto front, fastest first", title_justify="left")
-    for heading in ("design", "time ms", "energy mJ", "power W", "area mm2", "use", "rank"):
-        table.add_column(heading, justify="left" if heading == "design" else "right", overflow="fold")
-    ranks = {outcome.point: rank for rank, outcome in enumerate(results.ranked, 1)}
-    for outcome in results.front[:_ROWS]:
-        table.add_row(*_cells(outcome), str(ranks[outcome.point]))
-    return table
-
-
-def _cells(outcome: PointOutcome) -> tuple[str, ...]:
-    area = "" if outcome.area_mm2 is None else f"{outcome.area_mm2:.3f}"
-    power = outcome.energy_j / outcome.time_s
-    return (
-        str(outcome.point),
-        f"{outcome.time_s * 1e3:,.3f}",
-        f"{outcome.energy_j * 1e3:,.3f}",
-        f"{power:.3f}",
-        area,
-        f"{outcome.utilization:.1%}",
-    )

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,19 @@ from workloads.yaml_reader import did_you_mean
 
 _FACTORY = re.compile(r"(?P<file>.+\.py):(?P<factory>[A-Za-z_]\w*)")
 _SHAPE = re.compile(r"[1-9]\d*(x[1-9]\d*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How shapes and type of a model's inputs are written where the model is named."""
+
+    input: str
+    example: str
+    dtype: str
+
+
+ON_THE_COMMAND_LINE = Spelling("--input", "--input 1x3x224x224", "--input-dtype")
+IN_A_STUDY = Spelling("'input'", "'input: 1x3x224x224'", "'input_dtype'")
 
 
 class ModelError(BrickworkError):
@@ -54,10 +68,28 @@ def network_of(
         if inputs:
             raise ModelError(f"--input is for torch models; {text!r} has its sizes in its name")
         return network_named(text)
-    network = _program(text, inputs) if text.endswith(".pt2") else _module(text, inputs, input_dtype)
+    network = _read(text, inputs, input_dtype, ON_THE_COMMAND_LINE)
     if not incomplete:
         refuse_incomplete(network)
     return network
+
+
+def model_in_a_study(text: str, inputs: tuple[str, ...], input_dtype: str) -> Network:
+    """The network of a torch model that a study names, its file beside the study.
+
+    Raises
+    ------
+    BrickworkError
+    """
+    network = _read(text, inputs, input_dtype, IN_A_STUDY)
+    refuse_incomplete(network)
+    return network
+
+
+def _read(text: str, inputs: tuple[str, ...], input_dtype: str, spelling: Spelling) -> Network:
+    if text.endswith(".pt2"):
+        return _program(text, inputs, spelling)
+    return _module(text, inputs, input_dtype, spelling)
 
 
 def refuse_incomplete(network: Network) -> None:
@@ -80,9 +112,9 @@ def refuse_incomplete(network: Network) -> None:
         raise ModelError("\n".join(faults))
 
 
-def _program(text: str, inputs: tuple[str, ...]) -> Network:
+def _program(text: str, inputs: tuple[str, ...], spelling: Spelling) -> Network:
     if inputs:
-        raise ModelError(f"--input is for FILE.py:FACTORY; {text} has its inputs in it")
+        raise ModelError(f"{spelling.input} is for FILE.py:FACTORY; {text} has its inputs in it")
     if not Path(text).is_file():
         raise ModelError(f"{text}: there is no such file")
     torch = _torch()
@@ -93,7 +125,7 @@ def _program(text: str, inputs: tuple[str, ...]) -> Network:
     return from_torch(program, name=Path(text).stem)
 
 
-def _module(text: str, inputs: tuple[str, ...], input_dtype: str) -> Network:
+def _module(text: str, inputs: tuple[str, ...], input_dtype: str, spelling: Spelling) -> Network:
     found = _FACTORY.fullmatch(text)
     if not found:
         raise ModelError(f"{text!r} names no model; expected FILE.py:FACTORY, as model.py:build")
@@ -114,9 +146,9 @@ def _module(text: str, inputs: tuple[str, ...], input_dtype: str) -> Network:
             f"{file}: {name}() returns {type(made).__name__}; expected a torch.nn.Module, or one with its inputs"
         )
     if inputs:
-        given = tuple(_example(shape, input_dtype) for shape in inputs)
+        given = tuple(_example(shape, input_dtype, spelling) for shape in inputs)
     elif not given:
-        raise ModelError(f"{text} comes without example inputs; give their shapes, as --input 1x3x224x224")
+        raise ModelError(f"{text} comes without example inputs; give their shapes, as {spelling.example}")
     return from_torch(module, given if isinstance(given, tuple) else (given,))
 
 
@@ -153,13 +185,13 @@ def _last_line(error: BaseException, file: Path) -> str:
     return f"{type(error).__name__}{f': {said}' if said else ''}{where}"
 
 
-def _example(shape: str, dtype: str) -> Any:
+def _example(shape: str, dtype: str, spelling: Spelling) -> Any:
     torch = _torch()
     if not _SHAPE.fullmatch(shape):
-        raise ModelError(f"--input: expected sizes, as in --input 1x3x224x224, not {shape!r}")
+        raise ModelError(f"{spelling.input}: expected sizes, as in {spelling.example}, not {shape!r}")
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype):
-        raise ModelError(f"--input-dtype: expected a type of torch such as float32 or int64, not {dtype!r}")
+        raise ModelError(f"{spelling.dtype}: expected a type of torch such as float32 or int64, not {dtype!r}")
     return torch.zeros(tuple(int(size) for size in shape.split("x")), dtype=kind)
 
 

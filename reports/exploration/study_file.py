@@ -13,7 +13,7 @@ from dataflow.technology import TechnologyError, technology_named
 from reports.exploration.constraint import Constraint
 from reports.exploration.settings import SETTINGS, design_point
 from reports.exploration.study import GOALS, Goal, Strategy, Study
-from reports.exploration.study_workloads import read_workloads
+from reports.exploration.study_workloads import ModelReader, no_models, read_workloads
 from reports.exploration.workload import StudyWorkload, in_format
 from workloads.errors import SpecError
 from workloads.spec import load
@@ -26,8 +26,8 @@ _STRATEGIES = {"grid": (), "random": ("points", "seed"), "optuna": ("points", "s
 _MOST_VALUES = 1000
 
 
-def load_study(path: str | Path) -> Study:
-    """Read a study file; technology files in it are relative to its folder.
+def load_study(path: str | Path, models: ModelReader = no_models) -> Study:
+    """Read a study file; technology files and models in it are relative to its folder.
 
     Raises
     ------
@@ -41,10 +41,10 @@ def load_study(path: str | Path) -> Study:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError((f"{path}: cannot read the file: {reason.lower()}",)) from None
-    return parse_study(text, source=str(path), folder=Path(path).parent)
+    return parse_study(text, source=str(path), folder=Path(path).parent, models=models)
 
 
-def parse_study(text: str, *, source: str = "study", folder: Path = Path()) -> Study:
+def parse_study(text: str, *, source: str = "study", folder: Path = Path(), models: ModelReader = no_models) -> Study:
     """Read the text of a study file.
 
     Raises
@@ -60,7 +60,9 @@ def parse_study(text: str, *, source: str = "study", folder: Path = Path()) -> S
     reader.missing(root, entries, _WANTED, "the study")
     name = reader.name(entries["name"][1], "'name'") if "name" in entries else None
     question = reader.text(entries["question"][1], "'question'") if "question" in entries else ""
-    workloads = read_workloads(reader, entries["workloads"][1]) if "workloads" in entries else ()
+    workloads: tuple[StudyWorkload, ...] = ()
+    if "workloads" in entries:
+        workloads = read_workloads(reader, entries["workloads"][1], models=models, folder=folder)
     settings = _Settings(reader, folder)
     settings.read(root, entries)
     baselines = settings.baselines(entries["baselines"][1]) if "baselines" in entries else []

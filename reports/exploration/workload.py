@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workloads.networks import network_named
+from workloads.networks import Network, network_named
 from workloads.rollout import BF16, Rollout
 
 # Products whose operands carry a scale a block; everything else then stays in 16 bits.
@@ -42,6 +42,11 @@ class StudyWorkload:
         NetworkError
         """
         return StudyWorkload(text, weight, network_named(text).operators)
+
+    @staticmethod
+    def of_model(network: Network, weight: float = 1.0) -> StudyWorkload:
+        """All layers of a network that was read from a program; its name says the sizes of its inputs."""
+        return StudyWorkload(f"{network.name}, {network.inputs}", weight, network.operators)
 
     @staticmethod
     def of_rollout(network: str, batch: int, prompt: int, completion: int, weight: float = 1.0) -> StudyWorkload:

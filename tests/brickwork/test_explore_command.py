@@ -35,6 +35,7 @@ baselines:
 constraints: [power_w < 0.08]
 fixed: {bandwidth_gb_per_s: 8}
 """
+FILES = ("results.json", "results.csv", "study.html")
 LARGE = STUDY.replace("to: 4KB, times: 2", "to: 64KB, step: 100B").replace("[k-n+ic-oc, k-n]", "[every]")
 
 
@@ -67,7 +68,8 @@ def test_says_and_writes_which_designs_are_best(study: Path, tmp_path: Path) -> 
         "Which is best?",
     ]
     assert lines[2].strip() == "Pareto front, fastest first"
-    assert lines[-1] == f"written to {out / 'results.json'} and results.csv"
+    assert lines[-1] == f"written to {out / 'results.json'}, results.csv and study.html: open the page in a browser"
+    assert "2 of 2" in (out / "study.html").read_text()
     assert sum(line.startswith("  simulated ") and ": match, " in line for line in lines) == 2
     facts = json.loads((out / "results.json").read_text())
     best = next(PointOutcome.of_facts(o) for o in facts["outcomes"] if o["key"] == facts["best"])
@@ -83,7 +85,7 @@ def test_the_second_run_gives_the_same_bytes(study: Path, tmp_path: Path) -> Non
     files = []
     for folder, jobs in (("a", "1"), ("a", "1"), ("b", "2")):
         explore(str(study), "--out", str(tmp_path / folder), "--jobs", jobs)
-        files.append([(tmp_path / folder / name).read_bytes() for name in ("results.json", "results.csv")])
+        files.append([(tmp_path / folder / name).read_bytes() for name in FILES])
     assert files[0] == files[1] == files[2]
 
 
@@ -95,7 +97,15 @@ def test_shards_merge_to_the_same_bytes(study: Path, tmp_path: Path) -> None:
         assert json.loads(ran.out) == {"shard": number, "shards": 3, "points": [5, 4, 4][number - 1], "failed": 2}
         assert not (parts / "results.json").exists()
     ran = explore(str(study), "--out", str(parts), "--jobs", "1", "--json")
-    assert json.loads(ran.out) == json.loads(facts.out)
+    merged, at_once = json.loads(ran.out), json.loads(facts.out)
+    for each, folder in ((merged, parts), (at_once, whole)):
+        assert each.pop("seconds") > 0
+        paths = [each.pop(name) for name in ("store", "results", "report")]
+        assert paths == [str(folder / name) for name in ("store", "results.json", "study.html")]
+    assert merged == at_once
+    assert list(merged) == ["points", "failed", "best", "pareto", "verified"]
+    assert (merged["points"], merged["failed"], len(merged["pareto"])) == (12, 6, 1)
+    assert merged["pareto"][0]["key"] == merged["best"]
     assert (parts / "store" / "results.jsonl").read_bytes() == b""
     assert (parts / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
@@ -115,7 +125,7 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("killed", "whole"):
         assert explore(str(study), "--jobs", "1", "--out", str(tmp_path / folder)).status == 0
     assert store.stat().st_size > before
-    for name in ("results.json", "results.csv"):
+    for name in FILES:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 

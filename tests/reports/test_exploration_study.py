@@ -169,7 +169,7 @@ FAULTS = [
     (
         "{network: alexnet, weight: 2}",
         "{weight: 2}",
-        "6:5: a workload: expected one of the keys 'network', 'rollout' and 'operators'",
+        "6:5: a workload: expected one of the keys 'network', 'rollout', 'model' and 'operators'",
     ),
     (
         "network: alexnet, ",
