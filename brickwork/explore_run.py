@@ -105,10 +105,12 @@ def bar(title: str) -> Iterator[Say | None]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]},"))
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *times, console=console.err, transient=True) as shown:
-        task = shown.add_task(title, total=None)
+        task = shown.add_task(title, total=None, unit="layers")
 
         def say(layers: Layers) -> None:
             failed = f", {layers.failed} failed" if layers.failed else ""
-            shown.update(task, description=f"{title}{failed}", total=layers.total, completed=layers.done)
+            shown.update(
+                task, description=f"{title}{failed}", total=layers.total, completed=layers.done, unit=layers.unit
+            )
 
         yield say
