@@ -14,10 +14,6 @@ from typer.testing import CliRunner
 
 import brickwork as api
 from brickwork.cli import app
-from workloads.formats import BLOCK_FORMATS
-from workloads.formats.encoding import FP32
-from workloads.formats.exact import rounded_once
-from workloads.formats.quantize import encode_multiplier, quantize
 from workloads.interpreter import run_points
 from workloads.spec import load
 
@@ -96,41 +92,6 @@ def test_simulate_at_another_size() -> None:
     facts = json.loads(brickwork("simulate", GEMM, *ICARUS, "--size", "m=3,k=2", "--json").out)
     assert facts["match"]
     assert facts["macs"] == 30
-
-
-QUANTIZED = ("gemm:m=3,n=32,k=4", *ICARUS, "--output-format", "nvfp4", "--alpha", "0.03")
-
-
-def test_simulate_with_quantized_results(tmp_path: Path) -> None:
-    path = tmp_path / "out.npz"
-    facts = json.loads(brickwork("simulate", *QUANTIZED, "--outputs", str(path), "--json").out)
-    assert facts["match"]
-    assert facts["cycles"]["predicted"] == facts["cycles"]["simulated"]
-    assert facts["output_format"] == "nvfp4"
-    nest = load("gemm:m=3,n=32,k=4").nest
-    totals = run_points(nest, api.inputs_for(nest, None, 0)).astype(np.int64)
-    values = rounded_once(totals, np.float32(0.03), 0, FP32)
-    expected = quantize(values, BLOCK_FORMATS["nvfp4"])
-    assert facts["multiplier"] == float(encode_multiplier(np.abs(values).max()))
-    with np.load(path) as archive:
-        assert (archive["O"] == expected.codes).all()
-        assert (archive["O_scales"] == expected.scale_codes).all()
-    said = brickwork("simulate", *QUANTIZED).out
-    assert f"results in nvfp4: 58 bytes, multiplier {facts['multiplier']:g}" in said
-
-
-def test_spec_file_names_the_output_format(tmp_path: Path) -> None:
-    path = tmp_path / "gemm.yaml"
-    path.write_text(f"{load('gemm:m=3,n=32,k=4')}output_format: mxfp4\n", encoding="utf-8")
-    assert str(load(path)) == path.read_text(encoding="utf-8")
-    made = brickwork("generate", str(path), *ARRAY, "-o", str(tmp_path), "--json")
-    manifest = json.loads(Path(json.loads(made.out)["manifest"]).read_text(encoding="utf-8"))
-    assert manifest["post"]["format"] == "mxfp4"
-    other = brickwork("simulate", str(path), *ICARUS, "--output-format", "int4_g16", "--json")
-    assert json.loads(other.out)["output_format"] == "int4_g16"
-    ran = brickwork("report", str(path), *ICARUS, "-o", str(tmp_path), "--json")
-    page = Path(json.loads(ran.out)["report"]).read_text(encoding="utf-8")
-    assert "results quantized" in page
 
 
 def test_report_is_one_file_with_the_result(tmp_path: Path) -> None:
@@ -232,37 +193,6 @@ MISTAKES = (
         "drawing-nowhere",
         ("show", GEMM, *ARRAY, "--drawing", "/proc/nowhere/array.svg"),
         "cannot write /proc/nowhere/array.svg: No such file or directory",
-    ),
-    Mistake(
-        "output-format-unknown",
-        ("generate", GEMM, *ARRAY, "--output-format", "fp4"),
-        "output format 'fp4' is not known; expected one of nvfp4, mxfp4, int4_g16, int4_g32, int4_g64, int4_g128",
-    ),
-    Mistake(
-        "output-format-and-extent",
-        ("simulate", GEMM, *ICARUS, "--output-format", "mxfp4"),
-        "output format 'mxfp4': tensor 'O' has 5 elements along its last dimension; "
-        "expected a multiple of the block, 32",
-    ),
-    Mistake(
-        "quantizers-alone",
-        ("generate", GEMM, *ARRAY, "--quantizers", "1"),
-        "quantizers: expected an output format (--output-format) that they make",
-    ),
-    Mistake(
-        "quantizers-odd",
-        ("generate", "gemm:m=3,n=32,k=4", *ARRAY, "--output-format", "nvfp4", "--quantizers", "3"),
-        "3 quantizers: expected a divisor of the 2 groups of output banks",
-    ),
-    Mistake(
-        "multiplier-alone",
-        ("simulate", GEMM, *ICARUS, "--multiplier", "2"),
-        "--alpha and --multiplier: expected --output-format beside them, to quantize results",
-    ),
-    Mistake(
-        "multiplier-negative",
-        ("simulate", "gemm:m=3,n=32,k=4", *ICARUS, "--output-format", "nvfp4", "--multiplier", "-2"),
-        "multiplier -2: expected 2**-100 to 2**100",
     ),
     Mistake(
         "order-unknown",
