@@ -64,7 +64,7 @@ def test_says_and_writes_which_designs_are_best(study: Path, tmp_path: Path) -> 
     assert ran.status == 0
     lines = ran.out.splitlines()
     assert lines[:2] == [
-        "small: 12 points, 6 failed, 2 excluded by constraints; 1 on the Pareto front",
+        "small: 12 points, 6 failed, 2 excluded by constraints; 4 on the Pareto front",
         "Which is best?",
     ]
     assert lines[2].strip() == "Pareto front, fastest first"
