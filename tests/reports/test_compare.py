@@ -157,7 +157,10 @@ def test_four_bit_weights_are_found_and_bf16_does_not_count() -> None:
     assert row.gpu_of_peak == pytest.approx(2 * 8 * 3584**2 / row.gpu_us / 1e6 / 989.4)
 
 
-def test_products_with_a_branch_are_other_work() -> None:
+def test_products_with_a_branch_are_other_work(tmp_path: Path) -> None:
+    row = entries(MEASURED / "h200_nvfp4.json")["decode-qkv-m8"] | {"rank": 32}
+    gpu = read_gpu(rewritten(tmp_path / "branch.json", lambda table: table.update(cases=[row])))
+    assert [case.work for case in gpu.cases] == [None]
     cases = {case.name: case for case in read_gpu(MEASURED / "h200_nvfp4.json").cases}
     assert cases["decode-down-m8"].work is not None
     assert all(case.work is None for name, case in cases.items() if "lora" in name)
