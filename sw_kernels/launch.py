@@ -16,7 +16,7 @@ from sw_kernels.contraction import generate
 from sw_kernels.source import Source
 from sw_kernels.stored_again import stored_along_reduction
 from sw_kernels.tiles import Tiles
-from sw_kernels.transposed import moved_last
+from sw_kernels.transposed.launch import moved_last
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
 

@@ -18,7 +18,7 @@ PROGRAM = """
 import json, torch
 from sw_kernels import stored_again
 from sw_kernels.launch import contract
-from sw_kernels.transposed import moved_last
+from sw_kernels.transposed.launch import moved_last
 from workloads.spec import load
 
 stored_again.LEAST_POINTS = 1

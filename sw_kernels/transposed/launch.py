@@ -17,7 +17,7 @@ def moved_last(tensor: Any, dimension: int) -> Any:
     """
     import torch
 
-    from sw_kernels.transposed_kernel import transpose
+    from sw_kernels.transposed.kernel import transpose
 
     shape = tensor.shape
     outer, rows, columns = prod(shape[:dimension]), shape[dimension], prod(shape[dimension + 1 :])

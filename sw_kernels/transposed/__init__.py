@@ -1,0 +1,1 @@
+"""Copies with one dimension moved to the end."""
