@@ -15,11 +15,11 @@ from sw_kernels.cases import cases
 MOST_SHARED_BYTES = 232448
 FAMILIES = ("mttkrp-fp16", "causal-scores-fp16", "conv-nchw-fp16", "gemv-fp16", "gemm-fp32")
 NAMES = [*(case.name for case in cases()), *FAMILIES]
-WITHOUT_TENSOR_CORES = ("depthwise", "gemv", "gemm-fp32")
-# Columns of an image start anywhere.
-UNALIGNED = ("conv-nchw",)
+WITHOUT_TENSOR_CORES = ("depthwise", "mobilenet_v2", "gemv", "gemm-fp32")
+# Columns of an image start anywhere, three channels too, and lanes of bytes that are summed one by one load one each.
+UNALIGNED = ("conv-nchw", "resnet50-conv1-", "mobilenet_v2-stage1.1-int8", "mobilenet_v2-stage6.0-int8")
 # A tile of 32 rows is too small for a warp group.
-BY_WARP = ("gemm-128",)
+BY_WARP = ("gemm-128", "resnet50-conv4_x.b-bf16")
 
 
 @pytest.fixture(scope="module")
