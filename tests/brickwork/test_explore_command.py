@@ -67,7 +67,7 @@ def test_says_and_writes_which_designs_are_best(study: Path, tmp_path: Path) -> 
         "small: 12 points, 6 failed, 2 excluded by constraints; 4 on the Pareto front",
         "Which is best?",
     ]
-    assert lines[2].strip() == "Pareto front, fastest first"
+    assert lines[2].strip() == "Pareto front, fastest first; all k-n+ic-oc, int8, 8 GB/s, 1 GHz, 7nm"
     assert lines[-1] == f"written to {out / 'results.json'}, results.csv and study.html: open the page in a browser"
     assert "2 of 2" in (out / "study.html").read_text()
     assert sum(line.startswith("  simulated ") and ": match, " in line for line in lines) == 2
@@ -104,8 +104,8 @@ def test_shards_merge_to_the_same_bytes(study: Path, tmp_path: Path) -> None:
         assert paths == [str(folder / name) for name in ("store", "results.json", "study.html")]
     assert merged == at_once
     assert list(merged) == ["points", "failed", "best", "pareto", "verified"]
-    assert (merged["points"], merged["failed"], len(merged["pareto"])) == (12, 6, 1)
-    assert merged["pareto"][0]["key"] == merged["best"]
+    assert (merged["points"], merged["failed"], len(merged["pareto"])) == (12, 6, 4)
+    assert merged["best"] in [point["key"] for point in merged["pareto"]]
     assert (parts / "store" / "results.jsonl").read_bytes() == b""
     assert (parts / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
