@@ -65,7 +65,8 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 def test_row_by_hand() -> None:
     outcome = outcome_in("int8")
     layer = outcome.workloads[0].layers[0]
-    (row,) = compare_with_gpu(outcome, read_gpu(GPU)).layers
+    row, convolution = compare_with_gpu(outcome, read_gpu(GPU)).layers
+    assert convolution.case == "conv3x3-64ch-56-n32-int8"
     # The fastest of both layouts and both kernels.
     names = ("gemm-4096-int8", "gemm-4096-int8-columns")
     times = [entries()[name]["sustained_us"] for name in names]
