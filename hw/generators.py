@@ -183,7 +183,8 @@ def generator_registers(
 
     ``shape`` is what coordinates are compared with; None compares them with the window itself. ``levels_outside``
     counts the time loops of the hardware outside the dataflow's own. A coordinate modulo fewer banks than the hardware
-    has room for is kept at the upper end of its register, so that carries leave at the same place.
+    has room for is kept at the upper end of its register, so that carries leave at the same place. The steps of a loop
+    of one trip, which never steps, are not among the values: they may lie beyond any coordinate of the run.
     """
     banking, name = gen.banking, gen.name
     strides = bank_strides(bank_extents(banking, held))
@@ -205,6 +206,8 @@ def generator_registers(
             values[f"{name}_shape{r}"] = held.high[r] - held.low[r] + 1 if shape is None else shape[r]
     values[f"{name}_start"] = start
     for k in range(len(time_extents)):
+        if time_extents[k] == 1:
+            continue
         total = 0
         for r, (row, g, n, p) in enumerate(zip(moves, banking.granularity, banking.counts, strides, strict=True)):
             delta = row[k] - sum(row[j] * (time_extents[j] - 1) for j in range(k + 1, len(time_extents)))

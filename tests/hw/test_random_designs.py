@@ -13,6 +13,7 @@ from hw import generate
 from sim import simulate
 from workloads.interpreter import random_inputs, run_points
 from workloads.nest import Nest
+from workloads.spec import parse
 
 Design = tuple[Nest, Dataflow, Nest]
 
@@ -88,3 +89,20 @@ def test_designs_shrink() -> None:
     assert not nest.guards
     assert not dataflow.tile
     assert not any(dataflow.skew)
+
+
+LONE_POINT = """\
+name: lone_point
+loops: {i: 1}
+body: O[0] += A[0, 2 * i - 1]
+formats: {A: int8, O: int32}
+shapes: {A: [1, 1]}
+padding: {A: 0}
+"""
+
+
+def test_an_array_longer_than_its_padded_tensor() -> None:
+    """The step of a loop of one trip is longer than any coordinate that the design counts."""
+    nest = parse(LONE_POINT).nest
+    dataflow = Dataflow.of(nest, {"i": 2}, skew=(0,))
+    check((nest, dataflow, nest), "icarus")
