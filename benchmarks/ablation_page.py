@@ -34,8 +34,9 @@ def page(tables: Mapping[str, Table], library: str, tool: str) -> str:
 
 
 def ratio(found: Table, back_end: str, what: str) -> float:
-    """Geometric mean, over the architectures, of a back end over the one with all passes."""
-    return geometric_mean(getattr(e[back_end], what) / getattr(e["all"], what) for e in found.values())
+    """Geometric mean of a back end over the one with all passes, over the architectures that have it."""
+    measured = [each for each in found.values() if back_end in each]
+    return geometric_mean(getattr(e[back_end], what) / getattr(e["all"], what) for e in measured)
 
 
 def unshared(plain: Figures, more_bits: int, flip_flop_um2: float) -> Figures:
@@ -92,13 +93,16 @@ def _verdict(tables: Mapping[str, Table]) -> str:
 
 
 def _table(found: Table) -> Iterator[str]:
-    others = [name for name in next(iter(found.values())) if name != "all"]
+    others = [name for name in max(found.values(), key=len) if name != "all"]
     names = [name if name.startswith("plain") else f"without `{name}`" for name in others]
     yield f"| architecture | area um2 | register bits | pJ a cycle | path ns | {' | '.join(names)} |"
     yield f"| --- |{' ---: |' * (4 + len(others))}"
     for name, each in found.items():
         base = each["all"]
-        cells = (_cell(getattr(each[o], what) / getattr(base, what) for what in COMPARED) for o in others)
+        cells = (
+            _cell(getattr(each[o], what) / getattr(base, what) for what in COMPARED) if o in each else ""
+            for o in others
+        )
         yield (
             f"| {name} | {base.area_um2:,.0f} | {base.register_bits:,} | {base.pj_per_cycle:,.0f} | "
             f"{base.longest_path_ns:.1f} | {' | '.join(cells)} |"
