@@ -8,8 +8,10 @@
 True
 """
 
+from brickwork.exploration_steps import ExplorationInterrupted, Watcher, compare, explore
 from brickwork.from_torch import from_torch
 from brickwork.fusion_steps import fuse, save_fused, simulate_fused
+from brickwork.mapping_steps import MappedNest, map_nest, map_network
 from brickwork.steps import (
     architecture,
     bench,
@@ -20,26 +22,36 @@ from brickwork.steps import (
     report,
     save,
 )
-from brickwork.studies import load_study
+from brickwork.studies import load_study, written_study
 from dataflow import Dataflow
+from dataflow.mapping import Machine
 from sim import simulate
 from workloads.errors import BrickworkError
 
 __all__ = [
     "BrickworkError",
     "Dataflow",
+    "ExplorationInterrupted",
+    "Machine",
+    "MappedNest",
+    "Watcher",
     "architecture",
     "bench",
+    "compare",
     "dataflow_of",
+    "explore",
     "from_torch",
     "fuse",
     "generate",
     "inputs_for",
     "load",
     "load_study",
+    "map_nest",
+    "map_network",
     "report",
     "save",
     "save_fused",
     "simulate",
     "simulate_fused",
+    "written_study",
 ]

@@ -10,10 +10,11 @@ import typer
 from brickwork import console
 from brickwork.arguments import GpuOption, JsonOption
 from brickwork.compare_output import print_comparison
-from brickwork.explore_run import stored_of
+from brickwork.exploration_steps import compare, stored_of
 from brickwork.files import check_writable, write_all
 from brickwork.gpu_files import gpu_of
 from brickwork.steps import ChoiceError
+from brickwork.watching import AT_THE_TERMINAL, interruptions
 
 _ResultsArgument = Annotated[
     Path, typer.Argument(metavar="STUDY|RESULTS", help="a study file, or results.json of an exploration")
@@ -45,12 +46,12 @@ def page(
     from reports.study_page import study_page
     from reports.study_page.figures import FILE_KINDS, study_figures
 
-    with console.user_errors():
+    with console.user_errors(), interruptions():
         check_writable(out)
         if figures is not None and figures not in FILE_KINDS:
             raise ChoiceError(f"--figures: expected one of {', '.join(FILE_KINDS)}, not {figures!r}")
         measured = gpu_of(gpu)
-        stored = stored_of(results, store)
+        stored = stored_of(results, store, watcher=AT_THE_TERMINAL)
         files = {out: study_page(stored.header, stored.outcomes, measured.measurements).encode()}
         drawn = study_figures(stored.outcomes, figures) if figures else {}
         files |= {out.with_name(f"{out.stem}_{name}.{figures}"): content for name, content in drawn.items()}
@@ -66,7 +67,7 @@ def page(
             console.out.print(measured.note, markup=False)
 
 
-def compare(
+def compare_(
     results: _ResultsArgument,
     gpu: GpuOption = None,
     store: _FolderOption = None,
@@ -81,11 +82,9 @@ def compare(
 
     Example: `brickwork compare results.json --gpu gpu.json`
     """
-    from reports.compare import compare_with_gpu
-
-    with console.user_errors():
+    with console.user_errors(), interruptions():
         measured = gpu_of(gpu)
-        found = compare_with_gpu(stored_of(results, store).chosen, measured.measurements)
+        found = compare(results, gpu or (), folder=store, watcher=AT_THE_TERMINAL)
         if json_:
             console.print_json(found.facts | {"gpu_files": measured.names})
         else:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,27 +13,22 @@ import typer
 from brickwork import console
 from brickwork.arguments import (
     HERE,
-    SIMULATORS,
     GpuOption,
     InputDtypeOption,
     InputShapeOption,
     JsonOption,
     SimulatorOption,
 )
-from brickwork.explore_output import PAGE, RESULTS, print_results, results_table, write_results
-from brickwork.explore_run import bar, explored, interrupted, local_workers, open_store
-from brickwork.files import check_writable
-from brickwork.gpu_files import gpu_of
+from brickwork.exploration_steps import Workers, check_options, explore, explore_shard
+from brickwork.explore_output import print_results, results_table
 from brickwork.models import is_network
 from brickwork.steps import ChoiceError
 from brickwork.studies import load_study, written_study
+from brickwork.watching import AT_THE_TERMINAL, interruptions
 from reports.exploration.cluster import SYSTEMS, Farm, farm, scheduler
-from reports.exploration.engine import Shard, evaluate_points
-from reports.exploration.results import Results
-from reports.exploration.runners import Runner
-from reports.exploration.store import Store
+from reports.exploration.engine import Shard
+from reports.exploration.outcome import PointOutcome
 from reports.exploration.study import Study
-from reports.exploration.verify import verify
 
 
 def explore_(
@@ -88,40 +81,35 @@ def explore_(
     Example: `brickwork explore examples/study_lego.yaml --cluster slurm --jobs 64 --queue long`
     """
     began = time.perf_counter()
-    with console.user_errors():
+    with console.user_errors(), interruptions():
         part = None if shard is None else _shard(shard)
-        for option, value in (("--jobs", jobs), ("--limit", limit)):
-            if value is not None and value < 1:
-                raise ChoiceError(f"{option}: expected at least 1, not {value}")
-        if verify_ < 0:
-            raise ChoiceError(f"--verify: expected 0 or more, not {verify_}")
-        if simulator not in SIMULATORS:
-            raise ChoiceError(f"--simulator: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
+        check_options(jobs, limit, verify_, simulator)
         if part and verify_:
             raise ChoiceError("--verify needs the results of all shards; run without --shard to merge and verify")
         workers = _workers(dask, cluster, jobs, queue, walltime, memory)
-        measured = gpu_of(gpu)
         given, folder = _study(study, out, tuple(inputs or ()), input_dtype, format_)
-        if part and given.strategy.kind == "optuna":
-            raise ChoiceError(
-                "--shard: Optuna chooses each point by the ones before it; use --jobs, --dask or --cluster"
+        if part:
+            outcomes = explore_shard(
+                given, part, folder, jobs=jobs, workers=workers, limit=limit, watcher=AT_THE_TERMINAL
             )
-        for name in (RESULTS, PAGE):
-            check_writable(folder / name)
-        with open_store(folder, "results" if part is None else f"shard-{part.number}-of-{part.count}") as store:
-            if part:
-                _evaluate_shard(given, part, limit, store, workers, folder, json_)
-                return
-            results = explored(given, folder, workers, store, limit)
-            checked = _verified(results, verify_, simulator)
-        with console.progress("page") as say:
-            say("drawing the arrays", 0)
-            write_results(checked, folder, measured.measurements)
+            _print_shard(part, outcomes, json_)
+            return
+        results = explore(
+            given,
+            folder,
+            jobs=jobs,
+            workers=workers,
+            limit=limit,
+            verified=verify_,
+            simulator=simulator,
+            gpu=gpu or (),
+            watcher=AT_THE_TERMINAL,
+        )
         if json_:
-            console.print_json(results_table(checked, folder, time.perf_counter() - began))
+            console.print_json(results_table(results, folder, time.perf_counter() - began))
         else:
-            print_results(checked, folder)
-        if any(not check.passed for outcome in checked.outcomes for check in outcome.verifications):
+            print_results(results, folder)
+        if any(not check.passed for outcome in results.outcomes for check in outcome.verifications):
             raise typer.Exit(1)
 
 
@@ -147,7 +135,7 @@ def _shard(text: str) -> Shard:
 
 def _workers(
     dask: str | None, cluster: str | None, jobs: int | None, queue: str | None, walltime: str, memory: str
-) -> AbstractContextManager[Runner]:
+) -> Workers | None:
     if dask and cluster:
         raise ChoiceError("--dask and --cluster exclude each other: the one runs already, the other is started")
     if cluster is not None and cluster not in SYSTEMS:
@@ -160,43 +148,16 @@ def _workers(
         return scheduler(dask)
     if cluster:
         return farm(Farm(cluster, jobs or len(os.sched_getaffinity(0)), queue, walltime, memory))
-    return local_workers(jobs)
+    return None
 
 
-def _evaluate_shard(
-    study: Study,
-    part: Shard,
-    limit: int | None,
-    store: Store,
-    workers: AbstractContextManager[Runner],
-    folder: Path,
-    json_: bool,
-) -> None:
-    points = part.of((*(point for _, point in study.baselines), *study.points()[:limit]))
-    try:
-        with workers as runner, bar(f"{study.name} {part.number}/{part.count}") as say:
-            outcomes = evaluate_points(study, points, store, runner, say)
-    except KeyboardInterrupt:
-        interrupted(store, folder)
+def _print_shard(part: Shard, outcomes: tuple[PointOutcome, ...], json_: bool) -> None:
     failed = sum(outcome.failure is not None for outcome in outcomes)
     if json_:
-        console.print_json({"shard": part.number, "shards": part.count, "points": len(points), "failed": failed})
+        console.print_json({"shard": part.number, "shards": part.count, "points": len(outcomes), "failed": failed})
     else:
         console.out.print(
-            f"shard {part.number} of {part.count}: {len(points)} points, {failed} failed; "
+            f"shard {part.number} of {part.count}: {len(outcomes)} points, {failed} failed; "
             "when all shards are done, run without --shard to merge them",
             markup=False,
         )
-
-
-def _verified(results: Results, count: int, simulator: str) -> Results:
-    """The results with the best points simulated; a Ctrl-C leaves what the engine found in the store."""
-    if not count:
-        return results
-    study = results.study
-    checks = {}
-    with console.progress("verify") as say:
-        for outcome in results.ranked[:count]:
-            checks[outcome.point] = verify(outcome, study.mapped_for, simulator=simulator, say=say)
-    outcomes = tuple(replace(o, verifications=checks.get(o.point, ())) for o in results.outcomes)
-    return replace(results, outcomes=outcomes)

@@ -1,8 +1,7 @@
-"""What an exploration leaves: results as JSON and CSV, the page, and a table on the terminal."""
+"""What an exploration found, on the terminal."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,35 +9,12 @@ from typing import Any
 from rich.table import Table
 
 from brickwork import console
-from brickwork.files import write_all
-from reports.compare_gpu import GpuMeasurements
+from brickwork.explore_files import CSV, PAGE, RESULTS
 from reports.exploration.brief import brief_names
 from reports.exploration.outcome import PointOutcome
 from reports.exploration.results import Results
 
-RESULTS, CSV, PAGE = "results.json", "results.csv", "study.html"
 _ROWS = 20
-
-
-def write_results(results: Results, folder: Path, gpu: GpuMeasurements | None) -> None:
-    """Write results.json, results.csv and study.html, all or none.
-
-    Raises
-    ------
-    OutputError
-    """
-    from reports.study_page import study_page
-    from reports.study_page.results import stored_results
-
-    facts = results.facts
-    stored = stored_results(facts)
-    write_all(
-        {
-            folder / RESULTS: (json.dumps(facts, indent=1) + "\n").encode(),
-            folder / CSV: results.csv.encode(),
-            folder / PAGE: study_page(stored.header, stored.outcomes, gpu).encode(),
-        }
-    )
 
 
 def results_table(results: Results, folder: Path, seconds: float) -> Mapping[str, Any]:

@@ -49,3 +49,23 @@ def _keeping(nest: Nest, shape: tuple[int, ...], space: tuple[str, ...]) -> Iter
         if order not in seen:
             seen.add(order)
             yield Dataflow.of(nest, sizes, order=order, name=f"{'_'.join(space)}_keeps_{access.tensor}")
+
+
+def fitting_spaces(nest: Nest, spaces: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...] | None:
+    """The choices of axes whose loops the nest has; None where everything is allowed.
+
+    Raises
+    ------
+    MappingError
+        There are choices but none of them fits.
+    """
+    if not spaces:
+        return None
+    found = tuple(space for space in spaces if set(space) <= set(nest.loop_names))
+    if not found:
+        given = "; ".join(",".join(space) for space in spaces)
+        raise MappingError(
+            nest.name,
+            (f"none of the axes {given} are loops of it; expected some of {', '.join(nest.loop_names)}",),
+        )
+    return found

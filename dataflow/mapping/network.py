@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
-from dataflow.mapping.arrays import every_dataflow
 from dataflow.mapping.machine import Machine
-from dataflow.mapping.mapping import MappingError
 from dataflow.mapping.objective import Found, Objective
-from dataflow.mapping.search import best_mapping
-from workloads.nest import Nest
+from dataflow.mapping.tilers import map_with
 from workloads.networks import Layer, Network
 
 Progress = Callable[[str, float], None]
@@ -65,6 +62,7 @@ def map_network(
     objective: Objective = "energy-delay",
     number_format: str | None = None,
     spaces: tuple[tuple[str, ...], ...] = (),
+    tiler: str = "optimal",
     progress: Progress | None = None,
 ) -> MappedNetwork:
     """Map each distinct operator once.
@@ -73,37 +71,19 @@ def map_network(
     ----------
     spaces
         Loops for the axes, one tuple a choice; an operator uses those whose loops it has. Every choice when empty.
+    tiler
+        Who chooses the tiles, one of `TILERS`.
 
     Raises
     ------
     MappingError
-        An operator has no mapping, or none of ``spaces``; names it.
+        An operator has no mapping, none of ``spaces``, or is unknown to the tiler; names it.
     """
     layers = []
     for number, (operator, times) in enumerate(network.operators):
         if progress:
             progress(operator.partition(":")[0], number / len(network.operators))
         nest = Layer("", operator).nest(number_format)
-        arrays = every_dataflow(nest, shape, fitting_spaces(nest, spaces))
-        layers.append(MappedLayer(operator, times, best_mapping(nest, machine, arrays, objective=objective)))
+        found = map_with(tiler, nest, machine, shape, spaces, objective=objective)
+        layers.append(MappedLayer(operator, times, found))
     return MappedNetwork(network, prod(shape), tuple(layers))
-
-
-def fitting_spaces(nest: Nest, spaces: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...] | None:
-    """The choices of axes whose loops the nest has; None where everything is allowed.
-
-    Raises
-    ------
-    MappingError
-        There are choices but none of them fits.
-    """
-    if not spaces:
-        return None
-    found = tuple(space for space in spaces if set(space) <= set(nest.loop_names))
-    if not found:
-        given = "; ".join(",".join(space) for space in spaces)
-        raise MappingError(
-            nest.name,
-            (f"none of the axes {given} are loops of it; expected some of {', '.join(nest.loop_names)}",),
-        )
-    return found

@@ -8,17 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 
-from dataflow.mapping import (
-    Found,
-    Machine,
-    MappingError,
-    Objective,
-    TiledMapping,
-    best_mapping,
-    every_dataflow,
-    gemmini_mapping,
-)
-from dataflow.mapping.network import fitting_spaces
+from dataflow.mapping import Found, Machine, Objective, TiledMapping, map_with
 from dataflow.technology import technology_named
 from reports.exploration.area import ArrayResult, array_task, run_array, with_area
 from reports.exploration.design_point import DesignPoint
@@ -28,8 +18,6 @@ from reports.exploration.workload import StudyWorkload, in_format
 from workloads.errors import BrickworkError
 from workloads.nest import Nest
 from workloads.spec import load
-
-TILERS = ("optimal", "gemmini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +121,7 @@ def map_layer(nest: Nest, point: DesignPoint, objective: Objective) -> Found:
     MappingError
         The point has no tiler of this name, no dataflow for the nest's loops, or no tiles that fit.
     """
-    if point.tiler not in TILERS:
-        raise MappingError(nest.name, (f"there is no tiler {point.tiler!r}; expected one of {', '.join(TILERS)}",))
-    machine, spaces = machine_of(point), fitting_spaces(nest, point.spaces)
-    if point.tiler == "gemmini":
-        return gemmini_mapping(nest, machine, point.array, spaces, objective=objective)
-    return best_mapping(nest, machine, every_dataflow(nest, point.array, spaces), objective=objective)
+    return map_with(point.tiler, nest, machine_of(point), point.array, point.spaces, objective=objective)
 
 
 def simulate_command(operator: str, mapping: TiledMapping) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from dataflow.mapping import TILERS
 from dataflow.technology import technology_named
 from reports.exploration.design_point import DesignPoint
-from reports.exploration.evaluate import TILERS
 from reports.exploration.workload import BLOCK_SCALED
 from workloads.formats import FORMATS
 from workloads.yaml_reader import did_you_mean

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from exhaustive import count_every_mapping
 from mappings import random_plans
 
 from dataflow import Dataflow, Timing, build
@@ -34,7 +35,7 @@ def check(seed: int) -> None:
     bandwidth, latency_cycles = r.choice((0.25, 1.0, 4.0)), r.choice((0, 3))
     roomy = Machine(1 << 20, bandwidth, latency_cycles, timing, result_bits=r.choice((None, 8)))
     cuts = r.choice((even_cuts, all_cuts))
-    tried = [(mapping, count(mapping, roomy)) for plan in plans for mapping in every_mapping(nest, plan, cuts)]
+    tried = count_every_mapping(nest, plans, roomy, cuts)
     # A buffer that some mappings fit into and, mostly, others do not.
     held = r.choice(sorted({-(-counts.tile_bits // 8) for _, counts in tried}))
     machine = replace(roomy, buffer_bytes=held * r.choice((1, 2)))
@@ -62,6 +63,14 @@ def test_no_mapping_is_better(seed: int) -> None:
 def test_no_mapping_is_better_in_many_cases(first: int) -> None:
     for seed in range(first, first + 100):
         check(seed)
+
+
+@pytest.mark.parametrize("seed", range(0, 2 * FEW, 20))
+def test_counting_every_mapping_is_counting_each(seed: int) -> None:
+    nest, plans = random_plans(seed)
+    machine = Machine(1 << 20, 1.0, 3, Timing(write_cycles=2, hazard_cycles=4))
+    each = [(mapping, count(mapping, machine)) for plan in plans for mapping in every_mapping(nest, plan, all_cuts)]
+    assert count_every_mapping(nest, plans, machine, all_cuts) == each
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3, 16])
