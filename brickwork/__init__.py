@@ -8,7 +8,7 @@
 True
 """
 
-from brickwork.exploration_steps import ExplorationInterrupted, Watcher, compare, explore
+from brickwork.exploration_steps import ExplorationInterrupted, Watcher, compare, explore, page
 from brickwork.from_torch import from_torch
 from brickwork.fusion_steps import fuse, save_fused, simulate_fused
 from brickwork.mapping_steps import MappedNest, map_nest, map_network
@@ -25,8 +25,12 @@ from brickwork.steps import (
 from brickwork.studies import load_study, written_study
 from dataflow import Dataflow
 from dataflow.mapping import Machine
+from hw.synthesis import synthesize
 from sim import simulate
+from workloads.describe import describe
 from workloads.errors import BrickworkError
+from workloads.library import library
+from workloads.networks import network_names
 
 __all__ = [
     "BrickworkError",
@@ -39,19 +43,24 @@ __all__ = [
     "bench",
     "compare",
     "dataflow_of",
+    "describe",
     "explore",
     "from_torch",
     "fuse",
     "generate",
     "inputs_for",
+    "library",
     "load",
     "load_study",
     "map_nest",
     "map_network",
+    "network_names",
+    "page",
     "report",
     "save",
     "save_fused",
     "simulate",
     "simulate_fused",
+    "synthesize",
     "written_study",
 ]

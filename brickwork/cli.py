@@ -9,7 +9,7 @@ import typer
 
 from brickwork import console
 from brickwork.arguments import SIMULATORS, FolderOption, JsonOption
-from brickwork.compare_command import compare_, page
+from brickwork.compare_command import compare_, page_
 from brickwork.explore_command import explore_
 from brickwork.files import check_writable
 from brickwork.fuse_command import fuse_
@@ -77,7 +77,7 @@ app.command()(report)
 app.command()(synth)
 app.command("map")(map_)
 app.command("fuse")(fuse_)
-app.command()(page)
+app.command("page")(page_)
 app.command("compare")(compare_)
 app.command("explore")(explore_)
 

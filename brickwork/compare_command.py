@@ -10,10 +10,9 @@ import typer
 from brickwork import console
 from brickwork.arguments import GpuOption, JsonOption
 from brickwork.compare_output import print_comparison
-from brickwork.exploration_steps import compare, stored_of
-from brickwork.files import check_writable, write_all
+from brickwork.exploration_steps import compare
+from brickwork.exploration_steps import page as write_page
 from brickwork.gpu_files import gpu_of
-from brickwork.steps import ChoiceError
 from brickwork.watching import AT_THE_TERMINAL, interruptions
 
 _ResultsArgument = Annotated[
@@ -24,7 +23,7 @@ _FolderOption = Annotated[
 ]
 
 
-def page(
+def page_(
     results: _ResultsArgument,
     out: Annotated[Path, typer.Option("--out", help="page to write (.html)")] = Path("study.html"),
     gpu: GpuOption = None,
@@ -43,26 +42,16 @@ def page(
 
     Example: `brickwork page results.json --gpu gpu.json --figures pdf`
     """
-    from reports.study_page import study_page
-    from reports.study_page.figures import FILE_KINDS, study_figures
-
     with console.user_errors(), interruptions():
-        check_writable(out)
-        if figures is not None and figures not in FILE_KINDS:
-            raise ChoiceError(f"--figures: expected one of {', '.join(FILE_KINDS)}, not {figures!r}")
         measured = gpu_of(gpu)
-        stored = stored_of(results, store, watcher=AT_THE_TERMINAL)
-        files = {out: study_page(stored.header, stored.outcomes, measured.measurements).encode()}
-        drawn = study_figures(stored.outcomes, figures) if figures else {}
-        files |= {out.with_name(f"{out.stem}_{name}.{figures}"): content for name, content in drawn.items()}
-        write_all(files)
+        written = write_page(results, out, gpu=gpu or (), folder=store, figures=figures, watcher=AT_THE_TERMINAL)
         if json_:
-            paths = [str(path) for path in files if path != out]
-            facts = {"page": str(out), "figures": paths, "points": len(stored.outcomes), "gpu": measured.names}
+            paths = [str(path) for path in written.figures]
+            facts = {"page": str(out), "figures": paths, "points": written.designs, "gpu": measured.names}
             console.print_json(facts)
         else:
-            console.out.print(f"page of {len(stored.outcomes)} designs: {out}", markup=False)
-            for path in (path for path in files if path != out):
+            console.out.print(f"page of {written.designs} designs: {out}", markup=False)
+            for path in written.figures:
                 console.out.print(f"  figure: {path}", markup=False)
             console.out.print(measured.note, markup=False)
 

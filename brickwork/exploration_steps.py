@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from brickwork.arguments import HERE, SIMULATORS
 from brickwork.explore_files import RESULTS, check_places, write_results
+from brickwork.files import check_writable, write_all
 from brickwork.gpu_files import gpu_of
+from brickwork.mistaken import refuse_unexplored
 from brickwork.steps import ChoiceError
 from brickwork.studies import load_study
 from reports.compare import GpuComparison
@@ -51,6 +53,15 @@ class Watcher:
 
 
 UNWATCHED = Watcher()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """Where a page and its figures were written, and how many designs it shows."""
+
+    page: Path
+    figures: tuple[Path, ...]
+    designs: int
 
 
 class ExplorationInterrupted(KeyboardInterrupt):
@@ -197,6 +208,44 @@ def compare(
     return compare_with_gpu(stored_of(results, folder, watcher=watcher).chosen, measured.measurements)
 
 
+def page(
+    results: Results | str | Path,
+    out: Path = Path("study.html"),
+    *,
+    gpu: Sequence[Path] = (),
+    folder: Path | None = None,
+    figures: str | None = None,
+    watcher: Watcher = UNWATCHED,
+) -> WrittenPage:
+    """Write the page of an exploration: designs, layers, energies, mappings, arrays and every constant.
+
+    Parameters
+    ----------
+    results, gpu, folder
+        As in `compare`.
+    figures
+        ``svg``, ``pdf`` or ``png``: write figures for papers beside the page too, named after it.
+
+    Raises
+    ------
+    BrickworkError
+        A file cannot be read or written, or figures are of no known kind.
+    """
+    from reports.study_page import study_page
+    from reports.study_page.figures import FILE_KINDS, study_figures
+
+    check_writable(out)
+    if figures is not None and figures not in FILE_KINDS:
+        raise ChoiceError(f"--figures: expected one of {', '.join(FILE_KINDS)}, not {figures!r}")
+    measured = gpu_of(gpu)
+    stored = stored_of(results, folder, watcher=watcher)
+    files = {out: study_page(stored.header, stored.outcomes, measured.measurements).encode()}
+    drawn = study_figures(stored.outcomes, figures) if figures else {}
+    beside = {out.with_name(f"{out.stem}_{name}.{figures}"): content for name, content in drawn.items()}
+    write_all(files | beside)
+    return WrittenPage(out, tuple(beside), len(stored.outcomes))
+
+
 def stored_of(
     results: Results | str | Path, folder: Path | None = None, *, watcher: Watcher = UNWATCHED
 ) -> StoredResults:
@@ -217,6 +266,7 @@ def stored_of(
 
     if isinstance(results, Results):
         return stored_results(results.facts)
+    refuse_unexplored(str(results))
     path = Path(results)
     if path.suffix not in (".yaml", ".yml"):
         if folder is not None:

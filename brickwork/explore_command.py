@@ -21,6 +21,7 @@ from brickwork.arguments import (
 )
 from brickwork.exploration_steps import Workers, check_options, explore, explore_shard
 from brickwork.explore_output import print_results, results_table
+from brickwork.mistaken import refuse_nest
 from brickwork.models import is_network
 from brickwork.steps import ChoiceError
 from brickwork.studies import load_study, written_study
@@ -122,6 +123,7 @@ def _study(
     for option, given in (("--input", inputs), ("--format", number_format)):
         if given:
             raise ChoiceError(f"{option} is for networks that have no study yet; {text} says it itself")
+    refuse_nest(text)
     study = load_study(text)
     return study, out or HERE / study.name
 

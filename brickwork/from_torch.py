@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import logging
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import BrickworkError
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 def from_torch(
     module: torch.nn.Module | torch.export.ExportedProgram,
-    example_inputs: tuple[Any, ...] = (),
+    example_inputs: torch.Tensor | tuple[Any, ...] = (),
     *,
     name: str | None = None,
     format: str = "int8",
@@ -30,7 +33,7 @@ def from_torch(
     module
         Or a program that is exported already.
     example_inputs
-        Positional arguments of one forward pass; their shapes are the network's.
+        Positional arguments of one forward pass, or its only tensor; their shapes are the network's.
     name
         The module's class when left out.
     format
@@ -53,7 +56,8 @@ def from_torch(
         return network_of_program(module, name or "program", format)
     if not isinstance(module, torch.nn.Module):
         raise BrickworkError(f"from_torch: expected a torch.nn.Module, not {type(module).__name__}")
-    return network_of_program(_export(module, example_inputs), name or type(module).__name__, format)
+    given = (example_inputs,) if isinstance(example_inputs, torch.Tensor) else tuple(example_inputs)
+    return network_of_program(_export(module, given), name or type(module).__name__, format)
 
 
 def _export(module: torch.nn.Module, example_inputs: tuple[Any, ...]) -> torch.export.ExportedProgram:
@@ -63,9 +67,14 @@ def _export(module: torch.nn.Module, example_inputs: tuple[Any, ...]) -> torch.e
     fast = torch.backends.mha.get_fastpath_enabled()
     # The fused encoder layer is one opaque operator.
     torch.backends.mha.set_fastpath_enabled(False)
+    # The reason is in our sentence; torch would log a traceback and print half a graph before it.
+    said = io.StringIO()
+    silent = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         module.eval()
-        return torch.export.export(module, tuple(example_inputs), strict=False)
+        with redirect_stdout(said), redirect_stderr(said):
+            return torch.export.export(module, example_inputs, strict=False)
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise BrickworkError(
@@ -73,6 +82,7 @@ def _export(module: torch.nn.Module, example_inputs: tuple[Any, ...]) -> torch.e
             f"{lines[0] if lines else 'no reason given'}"
         ) from None
     finally:
+        logging.disable(silent)
         torch.backends.mha.set_fastpath_enabled(fast)
         for each in training:
             each.training = True

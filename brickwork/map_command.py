@@ -21,6 +21,7 @@ from brickwork.arguments import (
 )
 from brickwork.map_output import nest_facts, network_facts, print_nest, print_network
 from brickwork.mapping_steps import ARRAY, check_choice, map_nest, map_network
+from brickwork.mistaken import refuse_study
 from brickwork.models import is_network, network_of
 from brickwork.options import chosen_dataflow
 from brickwork.steps import ChoiceError, checked_dataflow, load
@@ -136,6 +137,7 @@ def map_(
         if number_format is not None:
             raise ChoiceError("--format is for networks; a nest has its formats in the spec")
         _check_known(spec)
+        refuse_study(spec)
         given = load(spec)
         many = shape is not None or bool(spaces)
         flows = _given_dataflows(given, spec, many, (dataflow, space, skew, order))

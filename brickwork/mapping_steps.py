@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from brickwork.models import network_of
-from brickwork.steps import ChoiceError, architecture, check_banks
+from brickwork.steps import ChoiceError, architecture, check_banks, load
 from dataflow import Dataflow, Timing
 from dataflow import mapping as mapper
 from dataflow.mapping import OBJECTIVES, TILERS, Found, Machine, MappedNetwork, Objective, best_mapping, map_with
@@ -70,7 +70,7 @@ class MappedNest:
 
 
 def map_nest(
-    nest: Nest,
+    nest: Nest | str,
     machine: Machine,
     dataflows: Sequence[Dataflow] = (),
     *,
@@ -85,6 +85,8 @@ def map_nest(
 
     Parameters
     ----------
+    nest
+        Or what `load` reads, as ``gemm:m=64``.
     machine
         Buffer in bytes, off-chip memory in bytes and latency in cycles, technology.
     dataflows
@@ -107,6 +109,7 @@ def map_nest(
     MappingError
         No mapping fits, or the tiler has no rule for the nest; names the constraint that excludes all.
     """
+    nest = load(nest).nest if isinstance(nest, str) else nest
     check_choice("objective", objective, OBJECTIVES)
     check_choice("tiler", tiler, TILERS)
     if dataflows and (array is not None or axes):

@@ -147,9 +147,14 @@ def _module(text: str, inputs: tuple[str, ...], input_dtype: str, spelling: Spel
         )
     if inputs:
         given = tuple(_example(shape, input_dtype, spelling) for shape in inputs)
-    elif not given:
+    elif (isinstance(given, tuple | list) and not given) or given is None:
         raise ModelError(f"{text} comes without example inputs; give their shapes, as {spelling.example}")
-    return from_torch(module, given if isinstance(given, tuple) else (given,))
+    if not isinstance(given, tuple | torch.Tensor):
+        raise ModelError(
+            f"{file}: {name}() returns a module with {type(given).__name__}; expected its example inputs as a tuple, "
+            "or one tensor"
+        )
+    return from_torch(module, given)
 
 
 def _imported(file: Path) -> ModuleType:

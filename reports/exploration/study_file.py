@@ -56,7 +56,8 @@ def parse_study(text: str, *, source: str = "study", folder: Path = Path(), mode
         raise SpecError((f"{source}:1:1: the study is empty; expected a mapping with 'name', 'workloads', 'axes'",))
     reader = Reader(source)
     root = reader.compose(text)
-    entries = reader.known(reader.entries(root, "the study"), _KEYS, "the study")
+    given = reader.entries(root, "the study")
+    entries = reader.known(given, _KEYS, "the study")
     reader.missing(root, entries, _WANTED, "the study")
     name = reader.name(entries["name"][1], "'name'") if "name" in entries else None
     question = reader.text(entries["question"][1], "'question'") if "question" in entries else ""
@@ -64,7 +65,8 @@ def parse_study(text: str, *, source: str = "study", folder: Path = Path(), mode
     if "workloads" in entries:
         workloads = read_workloads(reader, entries["workloads"][1], models=models, folder=folder)
     settings = _Settings(reader, folder)
-    settings.read(root, entries)
+    # A key that is misspelt may hold the settings that seem to be missing.
+    settings.read(root, entries, complete=len(entries) == len(given))
     baselines = settings.baselines(entries["baselines"][1]) if "baselines" in entries else []
     objective = "edp"
     if "objective" in entries:
@@ -98,7 +100,7 @@ class _Settings:
         self.axes: tuple[tuple[str, tuple[Any, ...]], ...] = ()
         self.where: dict[str, list[tuple[Any, Node]]] = {name: [] for name in SETTINGS}
 
-    def read(self, root: Node, entries: Entries) -> None:
+    def read(self, root: Node, entries: Entries, *, complete: bool) -> None:
         reader = self.reader
         fixed = self._entries(entries["fixed"][1], "'fixed'") if "fixed" in entries else {}
         axes = self._entries(entries["axes"][1], "'axes'") if "axes" in entries else {}
@@ -112,7 +114,7 @@ class _Settings:
                 continue
             if setting.default is not None:
                 read[name] = setting.read(setting.default)
-            else:
+            elif complete:
                 sentence = f"setting {name!r} is neither fixed nor an axis; expected for example"
                 reader.fault(root, f"{sentence} 'fixed: {{{name}: {setting.example}}}'")
         self.fixed = {**{name: values[0] for name, values in self.axes if values}, **read}

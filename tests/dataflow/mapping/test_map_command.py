@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from brickwork.cli import app
+from dataflow.mapping import Machine, gemmini_mapping
+from workloads.spec import load
 
 SMALL = ("gemm:m=20,n=12,k=30", "--array", "4x4", "--buffer", "200")
 SPEC = """\
@@ -131,9 +133,54 @@ def test_a_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert "every layer proven" in out
 
 
+def test_the_gemmini_tiler() -> None:
+    arguments = ("gemm:m=64,n=64,k=64", "--array", "16x16", "--buffer", "32KB", "--tiler", "gemmini")
+    found = facts(*arguments)
+    nest = load("gemm:m=64,n=64,k=64").nest
+    direct = gemmini_mapping(nest, Machine(32 << 10, 16.0, 100), (16, 16))
+    assert (found["cycles"], found["tiles"]) == (
+        direct.cost.cycles,
+        {loop: cut.size for loop, cut in direct.mapping.cuts},
+    )
+    assert (found["certificate"]["tiler"], found["certificate"]["proven"]) == ("gemmini", False)
+    status, out, _ = brickwork(*arguments)
+    assert status == 0
+    assert re.search(r"^not proven: chosen by the gemmini tiler, \d+\.\d+ s$", out, re.MULTILINE)
+    status, out, _ = brickwork("alexnet", "--tiler", "gemmini")
+    assert status == 0
+    assert re.search(r"off chip; not proven: chosen by the gemmini tiler, \d+\.\d s$", out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (("gemm", "--tiler", "gemini"), "--tiler: expected one of optimal, gemmini, not 'gemini'"),
+        (
+            ("gemm", "--tiler", "gemmini", "--array", "8x32"),
+            "nest 'gemm': the gemmini tiler is for square arrays, not 8x32",
+        ),
+        (
+            ("mttkrp:i=4,j=4,k=4,l=4", "--tiler", "gemmini"),
+            "nest 'mttkrp': the gemmini tiler knows nests of 2 inputs, not of 3",
+        ),
+        (
+            ("gemm", "--tiler", "gemmini", "--buffer", "100"),
+            "nest 'gemm': the buffer of 100 bytes is too small for the gemmini tiler",
+        ),
+        (
+            ("gemm", "--tiler", "gemmini", "--space", "m=4"),
+            "--tiler gemmini makes its own dataflow, which keeps weights; expected --array, not dataflow 'm'",
+        ),
+        (
+            ("gemm", "--tiler", "gemmini", "--every-tile"),
+            "--every-tile is for the optimal tiler; the gemmini tiler makes one tiling by its rules",
+        ),
+        (
+            ("alexnet", "--tiler", "gemmini", "--axes", "oc,ow"),
+            "nest 'conv2d': no dataflow of oc-ow has only loops of the weights W[oc, ic, kh, kw] on its axes, which "
+            "the gemmini tiler keeps",
+        ),
+        (("resnet50", "--exact-timing"), "--exact-timing is about one nest; a network has many"),
         (
             ("resnet5",),
             "'resnet5' is neither a spec file, nor in the library, nor a network; did you mean 'resnet50'?",
