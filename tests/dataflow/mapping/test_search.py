@@ -65,7 +65,8 @@ def test_no_mapping_is_better_in_many_cases(first: int) -> None:
         check(seed)
 
 
-@pytest.mark.parametrize("seed", range(0, 2 * FEW, 20))
+# The last two are large enough for orders to differ.
+@pytest.mark.parametrize("seed", [0, 40, 140, 160, 136, 153])
 def test_counting_every_mapping_is_counting_each(seed: int) -> None:
     nest, plans = random_plans(seed)
     machine = Machine(1 << 20, 1.0, 3, Timing(write_cycles=2, hazard_cycles=4))
