@@ -16,8 +16,11 @@ def float_sum(m: Module, a: Value, b: Value, name: str) -> Value:
     """Code of ``a + b`` in fp32, rounded once to nearest, ties to even.
 
     Zeros of both signs sum to the positive zero, and so do numbers that cancel. Infinities of both signs give NaN, and
-    so does whatever has a NaN.
+    so does whatever has a NaN. Where one number is the constant zero there is no adder.
     """
+    for one, other in ((a, b), (b, a)):
+        if isinstance(other, Const) and not other.value:
+            return _with_zero(m, one[: FP32.bits], name)
     a, b = a[: FP32.bits], b[: FP32.bits]
     swap = Signal(name=f"{name}_swap")
     m.d.comb += swap.eq(a[:-1] < b[:-1])
@@ -42,3 +45,9 @@ def float_sum(m: Module, a: Value, b: Value, name: str) -> Value:
     sign = Mux(total.any(), x.sign, x.sign & y.sign)
     nan = x.nan | y.nan | (x.infinite & y.infinite & differ)
     return with_specials(m, sign, x.infinite | y.infinite, nan, code, f"{name}_value")
+
+
+def _with_zero(m: Module, a: Value, name: str) -> Value:
+    """Code of ``a + 0``: the number itself, but for the negative zero and the NaNs that no unit gives."""
+    number, nan = a[:-1], parts_of(m, a, FP32, name).nan
+    return with_specials(m, a[-1] & number.any(), Const(0), nan, number, f"{name}_value")

@@ -80,6 +80,8 @@ class PointModule(wiring.Component):
             value = programmable_delay(
                 m, value, operand.width_bits, operand.fifo_depth, pointer, f"{use.node.name}_{operand.role}"
             )
+        if isinstance(value, Const):
+            return value
         return value.as_signed() if operand.signed else value.as_unsigned()
 
     def _chosen(self, operand: Operand) -> Value:
@@ -92,7 +94,9 @@ class PointModule(wiring.Component):
                 value = self.taps[choice.local][choice.registers]
             else:
                 value = Const(choice.constant, signed(choice.width_bits) if choice.signed else choice.width_bits)
-            value = value.as_signed() if choice.signed else value.as_unsigned()
+            # A constant has its sign already, and stays one for those who look.
+            if not isinstance(value, Const):
+                value = value.as_signed() if choice.signed else value.as_unsigned()
             if len(operand.choices) == 1:
                 return value
             if choice.constant or choice.port or choice.local:

@@ -36,6 +36,7 @@ CASES = (
     Case("tree", "gemm:m=9,n=7,k=10", {"k": 5, "n": 2}, (0, 0), "m n k"),
     Case("sliding-window", "conv2d:n=1,oc=3,ic=2,h=6,w=6", {"oh": 3, "ow": 3}, (0, 0), "n oc oh ow ic kh kw"),
     Case("one-word-banks", "gemm:m=4,n=4,k=3", {"m": 4, "n": 4}, (1, 1), "m n k"),
+    Case("floating-point-chain", "gemm:m=5,n=3,k=7,format=bf16", {"k": 2, "n": 3}, (1, 1), "m n k"),
     Case("three-factors", "mttkrp:i=5,j=6,k=4,l=3", {"i": 3, "j": 2, "l": 2}, (1, 0, 1), "i j k l"),
 )
 
@@ -82,7 +83,7 @@ def kind_register_bits(kind: Kind) -> int:
     bits = sum(width[name] * length for name, length in kind.chains.items())
     for use in kind.uses:
         node = use.node
-        if node.op in ("multiply", "add"):
+        if node.op in ("multiply", "float_multiply", "add"):
             bits += node.width_bits
         elif node.op == "reduce":
             bits += tree_register_bits([o.width_bits for o in use.operands], node.width_bits)

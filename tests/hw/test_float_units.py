@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import Module
+from amaranth.hdl import Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,7 +80,7 @@ def simulated(formats: tuple[Format, Format] | None, a: Codes, b: Codes, folder:
     return simulated_unit(Unit(formats), a, b, folder)
 
 
-def simulated_unit(unit: Unit | Widening, a: Codes, b: Codes, folder: Path) -> Codes:
+def simulated_unit(unit: Unit | Widening | SumWithZero, a: Codes, b: Codes, folder: Path) -> Codes:
     (folder / "unit.v").write_text(verilog.convert(unit, name="unit", emit_src=False))
     bench = BENCH.replace("COUNT", str(len(a)))
     (folder / "bench.v").write_text(bench.replace("A_BITS", str(len(unit.a))).replace("B_BITS", str(len(unit.b))))
@@ -199,6 +199,33 @@ def test_product(case: Case, tmp_path: Path) -> None:
     assert [(hex(a[n]), hex(b[n])) for n in wrong[:3]] == []
     some = np.random.default_rng(1).integers(0, len(a), 300)
     assert [multiplied_codes(int(a[n]), int(b[n]), (x, y)) for n in some] == expected[some].tolist()
+
+
+class SumWithZero(wiring.Component):
+    """A number and the constant zero, which comes first or last, as wide as a number or a bit."""
+
+    def __init__(self, *, first: bool, bits: int) -> None:
+        self.first, self.bits = first, bits
+        super().__init__({"a": In(32), "b": In(1), "o": Out(32)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        zero = Const(0, self.bits)
+        a, b = (zero, self.a) if self.first else (self.a, zero)
+        m.d.comb += self.o.eq(float_sum(m, a, b, "unit"))
+        return m
+
+
+@pytest.mark.parametrize("bits", [1, 32])
+@pytest.mark.parametrize("first", [True, False], ids=["zero-first", "zero-last"])
+def test_sum_with_the_constant_zero(first: bool, bits: int, tmp_path: Path) -> None:
+    held = FORMATS["fp32"]
+    codes = np.unique(pairs((held, held), 2_000)[0])
+    with np.errstate(all="ignore"):
+        expected = canonical(codes.view(np.float32) + np.float32(0))
+    found = simulated_unit(SumWithZero(first=first, bits=bits), codes, np.zeros_like(codes), tmp_path)
+    assert [hex(code) for code in codes[found != expected][:3]] == []
+    assert "<" not in (tmp_path / "unit.v").read_text().replace("<=", "")
 
 
 @pytest.mark.parametrize("randoms", [60_000, pytest.param(600_000, marks=pytest.mark.full)])
