@@ -22,6 +22,7 @@ from hw.passes.reduction_trees import balance_reductions
 from hw.passes.shared_pins import share_pins
 from hw.passes.statistics import measure
 from hw.passes.widths import infer_widths
+from hw.pipelining import pipelined
 from hw.post.stage import PostError, Quantize, design_faults
 from hw.supported_formats import UnsupportedError, slot_formats, unshared_formats
 
@@ -124,7 +125,7 @@ def design_of(architecture: Architecture, *, passes: Sequence[Pass] = PASSES) ->
     merged = recorded[-1]
     names = ["lowering", *(apply.__name__ for apply in early)]
     statistics = tuple(measure(each.netlist, step) for each, step in zip(recorded, names, strict=True))
-    netlist = replace(merged.netlist, statistics=statistics)
+    netlist = replace(pipelined(merged.netlist), statistics=statistics)
     check(netlist, after="merging")
     for apply in passes:
         if apply in PLAN_PASSES:

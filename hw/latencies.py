@@ -15,6 +15,9 @@ LATENCY_CYCLES = {
     "relay": 1,
 }
 
+# Of a floating-point product or sum where nothing needs its result a cycle later (`hw.pipelining`).
+FLOAT_CYCLES = 2
+
 
 def reduce_latency_cycles(operands: int, *, balanced: bool) -> int:
     """Pipeline depth of a multi-operand sum, one register a level: a tree when balanced, else a chain."""

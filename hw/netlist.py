@@ -151,6 +151,11 @@ class Node:
         return bool(dict(self.parameters).get("floating", False))
 
     @property
+    def operation_cycles(self) -> int:
+        """Cycles of one product or sum of the node; a reduction has several, one after the other."""
+        return int(str(dict(self.parameters).get("cycles", 1)))
+
+    @property
     def identity(self) -> int:
         """What changes no value of the node's width under its reduction."""
         half = 1 << (self.width_bits - 1)

@@ -10,7 +10,9 @@ import numpy as np
 from hw.netlist import Arc, Integers, Links, Netlist, Node, PassStatistics
 from hw.passes.delay_matching import delay_problem, earliest, labelled, with_labels
 from hw.passes.fan_out import largest_fan_out
+from hw.units.float_add import INNER_BITS
 from hw.units.float_multiply import float_formats, significand_bits
+from hw.units.float_multiply import inner_bits as float_inner_bits
 
 
 def measure(netlist: Netlist, name: str) -> PassStatistics:
@@ -98,15 +100,21 @@ def _distinct(*values: Integers) -> int:
 def _own_registers(netlist: Netlist, node: Node, count: int, operands: Counter[str]) -> int:
     """Registers inside primitives: pipeline stages, stationary registers, programmable delays."""
     if node.op in ("multiply", "float_multiply", "shift", "compute", "add", "rotate", "relay"):
-        return count * node.width_bits
+        inner = 0
+        if node.operation_cycles > 1:
+            inner = float_inner_bits(float_formats(node)) if node.op == "float_multiply" else INNER_BITS
+        return count * (node.width_bits + inner)
     if node.op == "reduce":
         # Every level of a tree, or place of a chain, holds what is still to be added.
-        total = 0
+        bits = 0
         terms, balanced = len(operands), bool(node.parameter("balanced"))
         while terms > 1:
-            terms = -(-terms // 2) if balanced else terms - 1
-            total += terms
-        return count * total * node.width_bits
+            pairs, left = divmod(terms, 2) if balanced else (1, terms - 2)
+            terms = pairs + left
+            bits += terms * node.width_bits
+            if node.operation_cycles > 1:
+                bits += pairs * INNER_BITS + left * node.width_bits
+        return count * bits
     if node.op == "source":
         programmable: dict[str, Integers] = {}
         for arc in node.args:

@@ -36,3 +36,10 @@ def programmable_delay(m: Module, value: Value, width: int, depth: int, pointer:
     out = Signal(width, name=f"{name}_out")
     m.d.comb += out.eq(words[pointer])
     return out
+
+
+def registered(m: Module, value: Value, name: str) -> Signal:
+    """``value`` a cycle later."""
+    stage = Signal(value.shape(), name=name, reset_less=True)
+    m.d.sync += stage.eq(value)
+    return stage

@@ -58,10 +58,27 @@ def parts_of(m: Module, code: Value, held: Format, name: str) -> Parts:
     return Parts(code[-1], Cat(mantissa, normal), exponent, least, infinite, nan)
 
 
-def rounded(m: Module, magnitude: Value, exponent: Value, least_exponent: int, name: str) -> Value:
+def exponent_bits(held: Format) -> int:
+    """Width of the exponent that `parts_of` gives: a field, less a bias, with a sign."""
+    encoding = held.encoding
+    if encoding is None:
+        return 1
+    bias = encoding.bias + (0 if encoding.unsigned_power else encoding.mantissa_bits)
+    return max(encoding.exponent_bits, bits_for(bias)) + 1
+
+
+def rounded(
+    m: Module, magnitude: Value, exponent: Value, least_exponent: int, name: str, *, from_register: bool = False
+) -> Value:
     """Code, sign apart, of ``magnitude * 2**exponent`` in fp32: to nearest, ties to even, subnormal numbers kept.
 
     Beyond the largest number it is infinity. Where no exponent is low enough to need it, no right shifter is built.
+
+    Parameters
+    ----------
+    from_register
+        The magnitude is a register and nothing else. Simulators then start no process before it changes for the first
+        time, so that zeros are counted without one.
     """
     # At least a bit for the half, and one for what is left.
     padding = max(0, MANTISSA_BITS + 3 - len(magnitude))
@@ -69,9 +86,15 @@ def rounded(m: Module, magnitude: Value, exponent: Value, least_exponent: int, n
     wide = Signal(bits, name=f"{name}_wide")
     m.d.comb += wide.eq(Cat(Const(0, padding), magnitude))
     leading = Signal(range(bits), name=f"{name}_leading_zeros")
-    for place in range(bits):
-        with m.If(wide[place]):
-            m.d.comb += leading.eq(bits - 1 - place)
+    if from_register:
+        count: Value = Const(0, len(leading))
+        for place in range(bits):
+            count = Mux(wide[place], bits - 1 - place, count)
+        m.d.comb += leading.eq(count)
+    else:
+        for place in range(bits):
+            with m.If(wide[place]):
+                m.d.comb += leading.eq(bits - 1 - place)
     # The exponent of the highest bit, and how far it may move left before the number is subnormal.
     highest = exponent + (bits - 1 - padding)
     # Small formats have exponents of fewer bits than fp32's least one.

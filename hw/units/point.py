@@ -10,7 +10,7 @@ from hw.kinds import Kind, Operand, Use
 from hw.netlist import Node
 from hw.units.arithmetic import Wires
 from hw.units.decode import decoded, decoded_power, decoded_significand
-from hw.units.delay import delay_taps, programmable_delay
+from hw.units.delay import delay_taps, programmable_delay, registered
 from hw.units.float_add import float_sum
 from hw.units.float_multiply import float_formats, float_product
 from hw.units.float_widen import widened
@@ -113,6 +113,7 @@ class PointModule(wiring.Component):
         node, out = use.node, self.value[use.node.name]
         ins = {operand.role: self._in(m, use, operand) for operand in use.operands}
         bits: Value = Const(1)
+        deep = node.operation_cycles > 1
         for role, value in ins.items():
             if role.startswith("bit_"):
                 bits = bits & value
@@ -133,7 +134,8 @@ class PointModule(wiring.Component):
                 m.d.sync += out.eq(ins["a"] * other)
             case "float_multiply":
                 other = ins.get("b", Const(dict(node.parameters).get("constant", 0), 32))
-                m.d.sync += out.eq(float_product(m, ins["a"], other, float_formats(node), node.name))
+                product = float_product(m, ins["a"], other, float_formats(node), node.name, registers=deep)
+                m.d.sync += out.eq(product)
             case "widen":
                 m.d.comb += out.eq(widened(m, ins["code"], *float_formats(node), node.name))
             case "compute":
@@ -142,7 +144,7 @@ class PointModule(wiring.Component):
                 m.d.sync += out.eq(unit.value(Wires(), [ins[role] for role in unit.operands]))
             case "add":
                 if node.floating:
-                    m.d.sync += out.eq(float_sum(m, ins["a"], ins.get("b", Const(0, 32)), node.name))
+                    m.d.sync += out.eq(float_sum(m, ins["a"], ins.get("b", Const(0, 32)), node.name, registers=deep))
                 else:
                     m.d.sync += out.eq(_combined(node, ins["a"], ins["b"]) if "b" in ins else ins["a"])
             case "reduce":
@@ -175,8 +177,8 @@ class PointModule(wiring.Component):
         return value
 
     def _reduce(self, m: Module, node: Node, terms: list[Value], out: Signal, balanced: bool, latency: int) -> None:
-        """Pipelined reduction, one register a level; groups shorter than the longest wait at the end."""
-        name = node.name
+        """Pipelined reduction; groups shorter than the longest wait at the end."""
+        name, deep = node.name, node.operation_cycles > 1
         level = 0
         while len(terms) > 1:
             level += 1
@@ -187,14 +189,16 @@ class PointModule(wiring.Component):
             for n, pair in enumerate(pairs):
                 total = pair[0]
                 if len(pair) == 2 and node.floating:
-                    total = float_sum(m, pair[0], pair[1], f"{name}_l{level}_{n}")
+                    total = float_sum(m, pair[0], pair[1], f"{name}_l{level}_{n}", registers=deep)
                 elif len(pair) == 2:
                     total = _combined(node, *pair)
+                elif deep:
+                    total = registered(m, total, f"{name}_l{level}_{n}_later")
                 stage = Signal(signed(min(len(total), out.shape().width)), name=f"{name}_l{level}_{n}", reset_less=True)
                 m.d.sync += stage.eq(total)
                 following.append(stage)
             terms = following
-        for extra in range(level, latency):
+        for extra in range(level * node.operation_cycles, latency):
             stage = Signal(out.shape(), name=f"{name}_l{extra + 1}", reset_less=True)
             m.d.sync += stage.eq(terms[0])
             terms = [stage]

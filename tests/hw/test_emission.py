@@ -14,6 +14,7 @@ import pytest
 from dataflow import Dataflow, build
 from hw import Accelerator, generate
 from hw.kinds import Kind
+from hw.units.float_multiply import float_formats, inner_bits
 from sim.lint import lint, read_with_icarus, read_with_yosys
 from sim.reread import reread
 from workloads.spec import load
@@ -37,6 +38,8 @@ CASES = (
     Case("sliding-window", "conv2d:n=1,oc=3,ic=2,h=6,w=6", {"oh": 3, "ow": 3}, (0, 0), "n oc oh ow ic kh kw"),
     Case("one-word-banks", "gemm:m=4,n=4,k=3", {"m": 4, "n": 4}, (1, 1), "m n k"),
     Case("floating-point-chain", "gemm:m=5,n=3,k=7,format=bf16", {"k": 2, "n": 3}, (1, 1), "m n k"),
+    Case("floating-point-tree-in-two-cycles", "gemm:m=5,n=3,k=7,format=bf16", {"k": 3, "n": 2}, (0, 1), "k n m"),
+    Case("floating-point-rounding-products", "nvfp4_weight_gemm:m=3,n=3,k=32", {"ki": 4, "n": 2}, (2, 1), "kb ki n m"),
     Case("three-factors", "mttkrp:i=5,j=6,k=4,l=3", {"i": 3, "j": 2, "l": 2}, (1, 0, 1), "i j k l"),
 )
 
@@ -83,10 +86,16 @@ def kind_register_bits(kind: Kind) -> int:
     bits = sum(width[name] * length for name, length in kind.chains.items())
     for use in kind.uses:
         node = use.node
+        deep = node.operation_cycles > 1
         if node.op in ("multiply", "float_multiply", "add"):
             bits += node.width_bits
+            if deep:
+                plain = "b" not in [o.role for o in use.operands]
+                inner = 32 if plain else 28 + 9 + 4
+                bits += inner if node.op == "add" else inner_bits(float_formats(node))
         elif node.op == "reduce":
-            bits += tree_register_bits([o.width_bits for o in use.operands], node.width_bits)
+            widths = [o.width_bits for o in use.operands]
+            bits += float_tree_register_bits(len(widths)) if deep else tree_register_bits(widths, node.width_bits)
         bits += sum(node.width_bits for o in use.operands if o.role == "load")
         bits += sum(o.width_bits * o.fifo_depth for o in use.operands if o.fifo)
     return bits
@@ -99,6 +108,16 @@ def tree_register_bits(widths: list[int], most: int) -> int:
         pairs = [widths[k : k + 2] for k in range(0, len(widths), 2)]
         widths = [min(max(pair) + 1 if len(pair) == 2 else pair[0], most) for pair in pairs]
         total += sum(widths)
+    return total
+
+
+def float_tree_register_bits(terms: int) -> int:
+    """Two registers a level, the first one inside an adder, or 32 bits where there is none."""
+    total = 0
+    while terms > 1:
+        adders, left = divmod(terms, 2)
+        terms = adders + left
+        total += adders * (28 + 9 + 4) + left * 32 + terms * 32
     return total
 
 

@@ -40,16 +40,20 @@ module bench;
   reg [31:0] a [0:COUNT-1];
   reg [31:0] b [0:COUNT-1];
   reg [31:0] x, y;
+  reg clk = 0;
   wire [31:0] o;
   integer n, file;
-  unit dut (.a(x[A_BITS-1:0]), .b(y[B_BITS-1:0]), .o(o));
+  unit dut (.a(x[A_BITS-1:0]), .b(y[B_BITS-1:0]), .o(o)CLOCK);
   initial begin
     $readmemh("a.hex", a);
     $readmemh("b.hex", b);
     file = $fopen("o.hex", "w");
     for (n = 0; n < COUNT; n = n + 1) begin
       x = a[n]; y = b[n];
-      #1 $fdisplay(file, "%h", o);
+      #1 clk = 1;
+      if (LATER) begin #1 x = ~a[n]; y = ~b[n]; end
+      #1 clk = 0;
+      $fdisplay(file, "%h", o);
     end
     $fclose(file);
   end
@@ -58,31 +62,36 @@ endmodule
 
 
 class Unit(wiring.Component):
-    """A product, or a sum where no formats are given."""
+    """A product, or a sum where no formats are given; with registers a cycle later."""
 
-    def __init__(self, formats: tuple[Format, Format] | None) -> None:
-        self.formats = formats
+    def __init__(self, formats: tuple[Format, Format] | None, *, registers: bool = False) -> None:
+        self.formats, self.registers = formats, registers
         widths = [f.bits for f in formats or (FORMATS["fp32"],) * 2]
         super().__init__({"a": In(widths[0]), "b": In(widths[1]), "o": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         if self.formats is None:
-            value = float_sum(m, self.a, self.b, "unit")
+            value = float_sum(m, self.a, self.b, "unit", registers=self.registers)
         else:
-            value = float_product(m, self.a, self.b, self.formats, "unit")
+            value = float_product(m, self.a, self.b, self.formats, "unit", registers=self.registers)
         m.d.comb += self.o.eq(value)
         return m
 
 
-def simulated(formats: tuple[Format, Format] | None, a: Codes, b: Codes, folder: Path) -> Codes:
-    """What the unit's Verilog gives for each pair of codes."""
-    return simulated_unit(Unit(formats), a, b, folder)
+def simulated(
+    formats: tuple[Format, Format] | None, a: Codes, b: Codes, folder: Path, *, registers: bool = False
+) -> Codes:
+    """What the unit's Verilog gives for each pair of codes, at once or a cycle later."""
+    return simulated_unit(Unit(formats, registers=registers), a, b, folder)
 
 
 def simulated_unit(unit: Unit | Widening | SumWithZero, a: Codes, b: Codes, folder: Path) -> Codes:
-    (folder / "unit.v").write_text(verilog.convert(unit, name="unit", emit_src=False))
-    bench = BENCH.replace("COUNT", str(len(a)))
+    text = verilog.convert(unit, name="unit", emit_src=False)
+    (folder / "unit.v").write_text(text)
+    clocked = "posedge clk" in text
+    bench = BENCH.replace("COUNT", str(len(a))).replace("CLOCK", ", .clk(clk), .rst(1'b0)" if clocked else "")
+    bench = bench.replace("LATER", str(int(clocked)))
     (folder / "bench.v").write_text(bench.replace("A_BITS", str(len(unit.a))).replace("B_BITS", str(len(unit.b))))
     for name, codes in (("a", a), ("b", b)):
         (folder / f"{name}.hex").write_text("\n".join(f"{code:x}" for code in codes.tolist()))
@@ -226,6 +235,17 @@ def test_sum_with_the_constant_zero(first: bool, bits: int, tmp_path: Path) -> N
     found = simulated_unit(SumWithZero(first=first, bits=bits), codes, np.zeros_like(codes), tmp_path)
     assert [hex(code) for code in codes[found != expected][:3]] == []
     assert "<" not in (tmp_path / "unit.v").read_text().replace("<=", "")
+
+
+@pytest.mark.parametrize(
+    "formats", [None, ("fp32", "fp16"), ("bf16", "bf16"), ("fp32", "e4m3")], ids=lambda f: "-".join(f or ("sum",))
+)
+def test_two_cycles_give_the_same_bits(formats: tuple[str, str] | None, tmp_path: Path) -> None:
+    """Operands change behind the clock's edge, so that whatever is not held shows."""
+    of = None if formats is None else (FORMATS[formats[0]], FORMATS[formats[1]])
+    a, b = pairs(of or (FORMATS["fp32"],) * 2, 5_000)
+    now = simulated(of, a, b, tmp_path)
+    assert (simulated(of, a, b, tmp_path, registers=True) == now).all()
 
 
 @pytest.mark.parametrize("randoms", [60_000, pytest.param(600_000, marks=pytest.mark.full)])
