@@ -97,7 +97,7 @@ CASES = (
         "m n k",
         (
             "O: sums leave for the banks and are needed again after 1 cycle (k +1, units by [-1, 0]); add, write and "
-            "read take 5: 4 idle cycles after each step of k, 12 in a run; no order of the loops needs none",
+            "read take 6: 5 idle cycles after each step of k, 15 in a run; no order of the loops needs none",
         ),
         (0, 0),
     ),
