@@ -24,6 +24,7 @@ from sw_kernels.nvfp4.product.launch import Tiles
 from sw_kernels.nvfp4.product.native_kernel import multiply_scaled
 from sw_kernels.nvfp4.product.wide_kernel import multiply_wide, widen
 from sw_kernels.nvfp4.quantize.kernel import largest, quantize
+from sw_kernels.nvfp4.weight_only.even_kernel import linear_evenly
 from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
 from sw_kernels.nvfp4.weight_only.launch import MOST_PARTS
 from sw_kernels.nvfp4.weight_only.tiles import Tiles as WeightTiles
@@ -144,7 +145,7 @@ LINEAR_TYPES = {
     **dict.fromkeys(("scales", "counters"), "*i32"),
     **dict.fromkeys(("narrow_partial", "partial"), "*fp32"),
     "factor": "fp32",
-    **dict.fromkeys(("M", "N", "K", "ldx", "SPLIT", "slabs"), "i32"),
+    **dict.fromkeys(("M", "N", "K", "ldx", "slabs"), "i32"),
 }
 LINEAR_WHOLE = frozenset(("N", "K", "ldx"))
 
@@ -155,8 +156,12 @@ def linear_build(rows: int, outputs: int, inputs: int, rank: int, tiles: WeightT
     tiles = tiles or tiles_for(rows, outputs, inputs // 256, parts)
     constants = {
         "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard, "PLAIN": False,
-        "EVEN": True, "RANK": rank, "PARTS": parts, "DEPENDENT": False,
+        "EVEN": True, "DEPENDENT": False,
     }  # fmt: skip
+    if tiles.shares:
+        types = {name: LINEAR_TYPES[name] for name in linear_evenly.arg_names if name in LINEAR_TYPES}
+        return Build(linear_evenly, types | {"SHARES": "i32"}, constants, tiles.warps, LINEAR_WHOLE)
+    constants |= {"SPLIT": tiles.split, "RANK": rank, "PARTS": parts}
     return Build(linear, LINEAR_TYPES, constants, tiles.warps, LINEAR_WHOLE)
 
 
@@ -165,6 +170,10 @@ BUILDS |= {
     for rows in (8, 16, 32, 64, 128)
     for rank in (0, 32)
 }
+BUILDS |= {
+    f"weight-only-small-m8{f'-lora{rank}' if rank else ''}": linear_build(8, 3584, 3584, rank) for rank in (0, 32)
+}
+BUILDS["weight-only-even-m128"] = linear_build(128, 18944, 3584, 0)
 DECODE_TYPES = {
     "codes": "*i16",
     "scales": "*i32",

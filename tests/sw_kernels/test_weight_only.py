@@ -15,6 +15,8 @@ from sw_kernels.nvfp4.weight_only.launch import LinearError, Lora, Workspace, li
 from sw_kernels.nvfp4.weight_only.tiles import tiles_for
 from workloads.formats import format_named
 
+# Outputs and slabs of a layer with more tiles of 128 outputs than multiprocessors.
+TALL = (18944, 14)
 MOST_ERROR = {"fp32": 5e-6, "fp16": 3e-3}
 
 
@@ -96,6 +98,14 @@ def test_tensors_that_do_not_fit() -> None:
     with pytest.raises(LinearError) as caught:
         linear(x, weight, torch.zeros(1, 8), workspace, tiles=tiles)
     assert caught.value.faults == ("9 slices of 1 x 8 outputs do not fit the workspace",)
+    tiles = replace(tiles_for(1, 8, 1), shares=9)
+    with pytest.raises(LinearError) as caught:
+        linear(x, weight, torch.zeros(1, 8), workspace, tiles=tiles)
+    assert caught.value.faults == ("9 shares of 1 x 8 outputs do not fit the workspace",)
+    lora = Lora(torch.zeros(16, 32, dtype=torch.bfloat16), torch.zeros(8, 16, dtype=torch.bfloat16))
+    with pytest.raises(LinearError) as caught:
+        linear(x, weight, torch.zeros(1, 8), Workspace.on("cpu", torch.bfloat16), lora, tiles=tiles)
+    assert caught.value.faults == ("the tiles are cut into even shares, which have no low-rank branch",)
     with pytest.raises(LinearError) as caught:
         prefill(x, weight, torch.zeros(1, 8), torch.zeros(8, 16, dtype=torch.bfloat16))
     assert caught.value.faults == (
@@ -107,11 +117,39 @@ def test_tensors_that_do_not_fit() -> None:
 def test_tiles_fill_the_machine(layer: str, rows: int) -> None:
     outputs, inputs = LAYERS[layer]
     tiles = tiles_for(rows, outputs, inputs // SLAB)
-    programs = -(-outputs // tiles.n) * -(-rows // tiles.m) * tiles.split
+    programs = tiles.shares or -(-outputs // tiles.n) * -(-rows // tiles.m) * tiles.split
     assert programs >= 100
     assert tiles.split <= inputs // SLAB
     # Products that read an operand from registers have to be waited for.
     assert tiles.guard or tiles.warps < 4 or tiles.n < 64
+
+
+@pytest.mark.parametrize("rank", [0, 32])
+def test_branch_has_tiles_without_shares(rank: int) -> None:
+    tiles = tiles_for(128, *TALL, others=rank // 2)
+    assert (tiles.shares > 0) == (rank == 0)
+
+
+@pytest.mark.parametrize("capability", [90, 100])
+def test_even_product_compiles_well(capability: int) -> None:
+    row = compiled()[f"weight-only-even-m128-sm{capability}"]
+    assert row["local_bytes"] == 0
+    assert row["shared_bytes"] <= 232448
+    assert row["wide"]
+    assert row["wgmma"] == (capability == 90)
+    assert row["tcgen05"] == (capability == 100)
+    assert (row["register_products"] > 0) == row["wgmma"]
+    assert row["hazards"] == []
+
+
+@pytest.mark.parametrize("capability", [90, 100])
+@pytest.mark.parametrize("name", ["weight-only-small-m8", "weight-only-small-m8-lora32"])
+def test_small_product_compiles_well(name: str, capability: int) -> None:
+    row = compiled()[f"{name}-sm{capability}"]
+    assert row["local_bytes"] == 0
+    assert row["wide"]
+    assert row["mma"]
+    assert row["hazards"] == []
 
 
 @pytest.mark.parametrize("capability", [90, 100])

@@ -17,6 +17,10 @@ TILES = {
     "one-slice": Tiles(32, 16, 4, 1, 4, 1),
     "slices": Tiles(32, 16, 2, 3, 4, 1),
     "narrow-steps": Tiles(16, 32, 1, 2, 4, 1, guard=False),
+    # Fewer shares than tiles, as many, so many that some tiles have several and some shares no step.
+    "one-share": Tiles(32, 16, 2, 1, 4, 1, shares=1),
+    "few-shares": Tiles(16, 32, 1, 1, 4, 1, shares=5),
+    "many-shares": Tiles(32, 16, 2, 1, 4, 1, shares=17),
 }
 
 
@@ -38,6 +42,9 @@ CASES = [
     Case("half-a-slab", 3, 17, 128, "one-slice"),
     Case("two-tiles-of-rows", 33, 33, 1040, "narrow-steps"),
     Case("rows-apart", 4, 20, 256, "one-slice", apart=16),
+    Case("one-share", 17, 70, 528, "one-share"),
+    Case("few-shares", 33, 40, 1040, "few-shares"),
+    Case("many-shares", 5, 70, 528, "many-shares"),
     Case("branch", 5, 70, 528, "slices", rank=16),
     Case("branch-of-two-tiles-of-rows", 37, 40, 1040, "narrow-steps", rank=32),
     Case("branch-of-one-slab", 2, 33, 256, "one-slice", rank=64),

@@ -87,9 +87,9 @@ def decoded(half, word, PLAIN: tl.constexpr, like):
 
 
 @triton.jit
-def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, PARTS: tl.constexpr, BM: tl.constexpr,
-                       RANK: tl.constexpr, BK: tl.constexpr):  # fmt: skip
-    """Slice ``part`` of ``narrow = x down^T``; the last slice to arrive adds them all up and raises the flag."""
+def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, tiles, PARTS: tl.constexpr,
+                       BM: tl.constexpr, RANK: tl.constexpr, BK: tl.constexpr):  # fmt: skip
+    """Slice ``part`` of ``narrow = x down^T``; the last slice to arrive adds all up and raises the flag for tiles."""
     rr = tl.arange(0, RANK)
     rk = tl.arange(0, BK)
     first = tl.cdiv(tl.cdiv(K, BK) * part, PARTS) * BK
@@ -121,7 +121,22 @@ def narrow_activations(x, down, narrow, partial, counters, M, K, ldx, part, PART
                     total += tl.load(at, mask=inside, other=0.0, cache_modifier=".cg")
             tl.store(narrow + where, total.to(narrow.dtype.element_ty), mask=(rm < M)[:, None])
         tl.debug_barrier()
-        tl.atomic_xchg(counters + 1, 1, sem="release")
+        tl.atomic_xchg(counters, 0, sem="relaxed")
+        tl.atomic_xchg(counters + 1, tiles, sem="release")
+
+
+@triton.jit
+def branch_of(up, narrow, flag, raised, row, rm, M, RANK: tl.constexpr, PLAIN: tl.constexpr):
+    """``(x down^T) up^T`` of a tile, once the flag is up; it comes down with the last tile that has seen it."""
+    if raised == 0:
+        wait_for(flag, PLAIN)
+    # No thread may still look at the flag.
+    tl.debug_barrier()
+    tl.atomic_add(flag, -1, sem="relaxed")
+    rr = tl.arange(0, RANK)
+    u = tl.load(up + row[:, None] * RANK + rr[None, :])
+    t = tl.load(narrow + rm[None, :] * RANK + rr[:, None], mask=(rm < M)[None, :], other=0.0, cache_modifier=".cg")
+    return tl.dot(u, t)
 
 
 @triton.jit
@@ -136,88 +151,100 @@ def wait_for(flag, PLAIN: tl.constexpr):
             up = tl.inline_asm_elementwise(ACQUIRE, "=r,l", [flag], dtype=tl.int32, is_pure=False, pack=1)
 
 
-@triton.jit(do_not_specialize=["M", "SPLIT"])
-def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, M, N, K, ldx, SPLIT,
-           slabs, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr, STAGES: tl.constexpr, GUARD: tl.constexpr,
-           PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
+@triton.jit
+def sums_of_steps(x, codes, scales, row, rm, first, last, M, N, K, ldx, BN: tl.constexpr, BM: tl.constexpr,
+                  G: tl.constexpr, STAGES: tl.constexpr, GUARD: tl.constexpr, PLAIN: tl.constexpr,
+                  EVEN: tl.constexpr):  # fmt: skip
+    """Products of rows ``row`` of the weights and ``rm`` of x, summed over steps of 64 G columns from a slab's runs."""
+    R: tl.constexpr = 16 * G
+    STEPS: tl.constexpr = 4 // G
+    ri = tl.arange(0, R)
+    live = rm < M
+    code_base = codes + row[:, None] * 64 + ri[None, :]
+    scale_base = scales + row[:, None] * 4 + tl.arange(0, G)[None, :]
+    acc = tl.zeros((BN, BM), tl.float32)
+    x_base = x + ri[:, None] + rm[None, :] * ldx
+    for step in tl.range(first, last, num_stages=STAGES):
+        slab = (step // STEPS) * N
+        half = tl.load(code_base + slab * 64 + (step % STEPS) * R)
+        word = tl.load(scale_base + slab * 4 + (step % STEPS) * G)
+        k = (step // STEPS) * 256 + (step % STEPS) * R
+        xp = x_base + k
+        if EVEN:
+            x0 = tl.load(xp, mask=live[None, :], other=0.0)
+            x1 = tl.load(xp + 64, mask=live[None, :], other=0.0)
+            x2 = tl.load(xp + 128, mask=live[None, :], other=0.0)
+            x3 = tl.load(xp + 192, mask=live[None, :], other=0.0)
+        else:
+            left = K - k - ri
+            x0 = tl.load(xp, mask=live[None, :] & (left > 0)[:, None], other=0.0)
+            x1 = tl.load(xp + 64, mask=live[None, :] & (left > 64)[:, None], other=0.0)
+            x2 = tl.load(xp + 128, mask=live[None, :] & (left > 128)[:, None], other=0.0)
+            x3 = tl.load(xp + 192, mask=live[None, :] & (left > 192)[:, None], other=0.0)
+        a0, a1, a2, a3 = decoded(half, word, PLAIN, x0)
+        acc = tl.dot(a0, x0, acc)
+        acc = tl.dot(a1, x1, acc)
+        acc = tl.dot(a2, x2, acc)
+        acc = tl.dot(a3, x3, acc)
+        if GUARD and not PLAIN:
+            # Triton 3.6 and its assembler forget on sm_90 that products in flight read operands from registers,
+            # which the next step overwrites.
+            tl.inline_asm_elementwise(SETTLE, "=r,r", [step], dtype=tl.int32, is_pure=False, pack=1)
+    return acc
+
+
+@triton.jit(do_not_specialize=["M"])
+def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, M, N, K, ldx, slabs,
+           SPLIT: tl.constexpr, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr, STAGES: tl.constexpr,
+           GUARD: tl.constexpr, PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
            DEPENDENT: tl.constexpr):  # fmt: skip
     """``out[M, N] = x[M, K] W^T``, plus ``(x down^T) up^T`` where RANK > 0.
 
     A program makes BN outputs of BM rows from a slice of the slabs, 4 runs of 16 G columns at a time; slices are
     added up by the last to arrive, in their order. The first PARTS programs make the narrow activations of the
-    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag, tiles that
-    have seen it, slices of each tile.
+    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag (tiles that
+    have not seen it), slices of each tile.
     """
     pid = tl.program_id(0)
+    columns = tl.cdiv(N, BN)
+    tiles = columns * tl.cdiv(M, BM)
     if DEPENDENT:
         gdc_launch_dependents()
     if pid < PARTS:
         if RANK > 0:
             if DEPENDENT:
                 gdc_wait()
-            narrow_activations(x, down, narrow, narrow_partial, counters, M, K, ldx, pid, PARTS, BM, RANK, 128)
+            narrow_activations(x, down, narrow, narrow_partial, counters, M, K, ldx, pid, tiles, PARTS, BM, RANK, 128)
     else:
-        R: tl.constexpr = 16 * G
         STEPS: tl.constexpr = 4 // G
-        columns = tl.cdiv(N, BN)
-        tiles = columns * tl.cdiv(M, BM)
         pid -= PARTS
         # Programs next to each other read the same columns of x at the same time, which the caches can share.
         tile = pid % tiles
         slice_ = pid // tiles
         rn = (tile % columns) * BN + tl.arange(0, BN)
         rm = (tile // columns) * BM + tl.arange(0, BM)
-        ri = tl.arange(0, R)
-        rg = tl.arange(0, G)
-        live = rm < M
         # Rows beyond N read the last row, and are not stored.
         row = tl.minimum(rn, N - 1)
         steps = slabs * STEPS
         first = slice_ * steps // SPLIT
         last = (slice_ + 1) * steps // SPLIT
-        code_base = codes + row[:, None] * 64 + ri[None, :]
-        scale_base = scales + row[:, None] * 4 + rg[None, :]
+        if RANK > 0 and not PLAIN:
+            # Used at the end; loaded here, everything would wait for it.
+            line = up + row * RANK
+            tl.inline_asm_elementwise(PREFETCH, "=r,l", [line], dtype=tl.int32, is_pure=False, pack=1)
         if DEPENDENT:
             # Weights depend on no earlier kernel; bring them near while it finishes.
             for step in range(first // STEPS, tl.minimum(tl.cdiv(last, STEPS), first // STEPS + 8)):
                 line = codes + row * 64 + step * N * 64
                 tl.inline_asm_elementwise(PREFETCH, "=r,l", [line], dtype=tl.int32, is_pure=False, pack=1)
             gdc_wait()
-        if RANK > 0:
-            # Long before it is needed, so that nobody waits for it at the end.
-            u = tl.load(up + row[:, None] * RANK + tl.arange(0, RANK)[None, :])
-        acc = tl.zeros((BN, BM), tl.float32)
-        x_base = x + ri[:, None] + rm[None, :] * ldx
-        for step in tl.range(first, last, num_stages=STAGES):
-            slab = (step // STEPS) * N
-            half = tl.load(code_base + slab * 64 + (step % STEPS) * R)
-            word = tl.load(scale_base + slab * 4 + (step % STEPS) * G)
-            k = (step // STEPS) * 256 + (step % STEPS) * R
-            xp = x_base + k
-            if EVEN:
-                x0 = tl.load(xp, mask=live[None, :], other=0.0)
-                x1 = tl.load(xp + 64, mask=live[None, :], other=0.0)
-                x2 = tl.load(xp + 128, mask=live[None, :], other=0.0)
-                x3 = tl.load(xp + 192, mask=live[None, :], other=0.0)
-            else:
-                left = K - k - ri
-                x0 = tl.load(xp, mask=live[None, :] & (left > 0)[:, None], other=0.0)
-                x1 = tl.load(xp + 64, mask=live[None, :] & (left > 64)[:, None], other=0.0)
-                x2 = tl.load(xp + 128, mask=live[None, :] & (left > 128)[:, None], other=0.0)
-                x3 = tl.load(xp + 192, mask=live[None, :] & (left > 192)[:, None], other=0.0)
-            a0, a1, a2, a3 = decoded(half, word, PLAIN, x0)
-            acc = tl.dot(a0, x0, acc)
-            acc = tl.dot(a1, x1, acc)
-            acc = tl.dot(a2, x2, acc)
-            acc = tl.dot(a3, x3, acc)
-            if GUARD and not PLAIN:
-                # Triton 3.6 and its assembler forget on sm_90 that products in flight read operands from registers,
-                # which the next step overwrites.
-                tl.inline_asm_elementwise(SETTLE, "=r,r", [step], dtype=tl.int32, is_pure=False, pack=1)
+        acc = sums_of_steps(
+            x, codes, scales, row, rm, first, last, M, N, K, ldx, BN, BM, G, STAGES, GUARD, PLAIN, EVEN
+        )  # fmt: skip
         acc = acc * (factor if PLAIN else factor * 256.0)
         raised = 0
         # One condition is the compiler's, here and below.
-        if RANK > 0:  # noqa: SIM102
+        if SPLIT > 1 and RANK > 0:  # noqa: SIM102
             if not PLAIN:
                 # On its way while sums are stored; the counting below orders it before what it says is there.
                 raised = tl.inline_asm_elementwise(
@@ -229,33 +256,25 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
         if SPLIT > 1:
             tl.store(part + slice_ * tiles * (BN * BM), acc)
             tl.debug_barrier()
-            finish = tl.atomic_add(counters + 3 + tile, 1, sem="acq_rel") == SPLIT - 1
+            finish = tl.atomic_add(counters + 2 + tile, 1, sem="acq_rel") == SPLIT - 1
         if finish:
             if RANK > 0:
                 # The programs that raise the flag have lower numbers and so are running already.
-                if (raised == 0) | (SPLIT == 1):
-                    wait_for(counters + 1, PLAIN)
-                seen = tl.atomic_add(counters + 2, 1, sem="relaxed")
-                t = tl.load(
-                    narrow + rm[None, :] * RANK + tl.arange(0, RANK)[:, None],
-                    mask=live[None, :],
-                    other=0.0,
-                    cache_modifier=".cg",
-                )
+                branch = branch_of(up, narrow, counters + 1, raised, row, rm, M, RANK, PLAIN)
             if SPLIT > 1:
                 acc = tl.zeros((BN, BM), tl.float32)
-                for i in range(SPLIT):
-                    acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
-                tl.atomic_xchg(counters + 3 + tile, 0, sem="relaxed")
+                if BN * BM <= 1024:
+                    # Unrolled, so that these loads are under way at once; of larger tiles too many registers.
+                    for i in tl.static_range(SPLIT):
+                        acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
+                else:
+                    for i in range(SPLIT):
+                        acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
+                tl.atomic_xchg(counters + 2 + tile, 0, sem="relaxed")
             if RANK > 0:
-                acc += tl.dot(u, t)
-                # Nobody waits for the flag any more, and the next kernel starts after this one.
-                if seen == tiles - 1:
-                    tl.atomic_xchg(counters, 0, sem="relaxed")
-                    tl.atomic_xchg(counters + 1, 0, sem="relaxed")
-                    tl.atomic_xchg(counters + 2, 0, sem="relaxed")
+                acc += branch
             where = rm[None, :] * N + rn[:, None]
-            tl.store(out + where, acc.to(out.dtype.element_ty), mask=live[None, :] & (rn < N)[:, None])
+            tl.store(out + where, acc.to(out.dtype.element_ty), mask=(rm < M)[None, :] & (rn < N)[:, None])
 
 
 @triton.jit

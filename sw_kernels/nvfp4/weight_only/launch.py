@@ -93,29 +93,42 @@ def linear(
     Raises
     ------
     LinearError
-        Lists every tensor that does not fit.
+        Lists every tensor that does not fit, or says what is wrong with ``tiles``.
     """
     import torch
     import triton
 
+    from sw_kernels.nvfp4.weight_only.even_kernel import linear_evenly
     from sw_kernels.nvfp4.weight_only.kernel import linear as kernel
 
     _check(x, weight, out, lora, plain, PREFILL_ROWS)
     M, K, N = x.shape[0], weight.columns, weight.rows
     parts = min(MOST_PARTS, weight.slabs) if lora else 0
     tiles = tiles or tiles_for(M, N, weight.slabs, parts)
-    grid = triton.cdiv(N, tiles.n) * triton.cdiv(M, tiles.m) * tiles.split
-    pieces = grid * tiles.n * tiles.m if tiles.split > 1 else 0
-    if grid + 3 > workspace.counters.numel() or pieces > workspace.partial.numel():
-        raise LinearError((f"{tiles.split} slices of {M} x {N} outputs do not fit the workspace",))
+    programs = tiles.shares or triton.cdiv(N, tiles.n) * triton.cdiv(M, tiles.m) * tiles.split
+    pieces = programs * tiles.n * tiles.m if tiles.shares or tiles.split > 1 else 0
+    if programs + 2 > workspace.counters.numel() or pieces > workspace.partial.numel():
+        what = f"{tiles.shares} shares" if tiles.shares else f"{tiles.split} slices"
+        raise LinearError((f"{what} of {M} x {N} outputs do not fit the workspace",))
+    if tiles.shares and lora:
+        raise LinearError(("the tiles are cut into even shares, which have no low-rank branch",))
     rank = lora.rank if lora else 0
     hopper = x.is_cuda and torch.cuda.get_device_capability(x.device)[0] == 9
-    kernel[(grid + parts,)](
+    common = {
+        "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard and hopper,
+        "PLAIN": plain, "EVEN": K % 256 == 0, "DEPENDENT": dependent, "num_warps": tiles.warps,
+        **({"launch_pdl": True} if dependent else {}),
+    }  # fmt: skip
+    if tiles.shares:
+        linear_evenly[(tiles.shares,)](
+            x, weight.codes, weight.scales, out, workspace.partial, workspace.counters, weight.tensor_scale,
+            M, N, K, x.stride(0), weight.slabs, tiles.shares, **common,
+        )  # fmt: skip
+        return
+    kernel[(programs + parts,)](
         x, weight.codes, weight.scales, out, lora.down if lora else x, lora.up if lora else x,
         workspace.narrow, workspace.narrow_partial, workspace.partial, workspace.counters, weight.tensor_scale,
-        M, N, K, x.stride(0), tiles.split, weight.slabs, BN=tiles.n, BM=tiles.m, G=tiles.g, STAGES=tiles.stages,
-        GUARD=tiles.guard and hopper, PLAIN=plain, EVEN=K % 256 == 0, RANK=rank, PARTS=parts, DEPENDENT=dependent,
-        num_warps=tiles.warps, **({"launch_pdl": True} if dependent else {}),
+        M, N, K, x.stride(0), weight.slabs, SPLIT=tiles.split, RANK=rank, PARTS=parts, **common,
     )  # fmt: skip
 
 
