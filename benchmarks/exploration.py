@@ -63,7 +63,7 @@ def rates(study: Study) -> tuple[Results, list[dict]]:
             "1/s",
             50,
             "higher",
-            f"{how}; layers of the ten networks, equal ones counted each and mapped once, a processor second",
+            f"{how}; layers of the ten networks, equal ones counted each and mapped once, a processor second with areas",
         ),
         row(
             "explore_mapped_layers",
@@ -71,7 +71,7 @@ def rates(study: Study) -> tuple[Results, list[dict]]:
             "1/s",
             None,
             "higher",
-            f"{how}; distinct layers mapped with proof, a processor second",
+            f"{how}; distinct layers mapped with proof, a processor second with areas",
         ),
         row(
             "explore_two_processes",
