@@ -63,7 +63,7 @@ def rates(study: Study) -> tuple[Results, list[dict]]:
             "1/s",
             50,
             "higher",
-            f"{how}; layers of the ten networks, equal ones counted each and mapped once, a processor second with areas",
+            f"{how}; layers of ten networks, equal ones counted each and mapped once, a processor second with areas",
         ),
         row(
             "explore_mapped_layers",

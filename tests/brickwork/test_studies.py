@@ -227,7 +227,7 @@ def test_a_model_gets_a_study_that_is_never_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("resnet5",), "resnet5: cannot read the file: no such file or directory"),
+        (("resnet5",), "'resnet5' is neither a study file nor a network; did you mean 'resnet50'?"),
         (("resnet50", "--format", "int7"), "--format int7: it is not known; did you mean 'int4'?"),
         (("resnet50", "--input", "1x3x8x8"), "--input is for torch models; 'resnet50' has its sizes in its name"),
         (("STUDY", "--input", "1x3"), "--input is for networks that have no study yet; STUDY says it itself"),
