@@ -21,6 +21,7 @@ BENCHMARKS = (
     "four_bit_hardware",
     "svdquant_hardware",
     "output_quantizers",
+    "energy_calibration",
     "ablation",
     "broadcasts",
     "mapper",
