@@ -65,7 +65,7 @@ class Design:
     block : int
         Weights with a scale of their own.
     power : bool
-        Whether energy is measured too.
+        Whether energy and the longest path are measured too.
     """
 
     name: str
@@ -120,13 +120,14 @@ SMALL = (
 LARGE = (
     Design("nvfp4_16x16x16", NVFP4, (16, 16, 16), NVFP4_SUMS, power=False),
     Design("int8_16x16x16", INT8, (16, 16, 16), "int8 x int8, exact sums, no scales", power=False),
+    Design("bf16_16x16x16", BF16, (16, 16, 16), "bf16 x bf16, sums in fp32, rounded after every product", power=False),
 )
 # Designs whose figures are divided by those of designs of equal throughput.
 RATIOS = (
     ("nvfp4_4x4x16", ("int8_4x4x16", "bf16_4x4x16")),
     ("nvfp4_bf16_4x4x16", ("bf16_4x4x16",)),
     ("int4_g64_bf16_4x4x16", ("bf16_4x4x16",)),
-    ("nvfp4_16x16x16", ("int8_16x16x16",)),
+    ("nvfp4_16x16x16", ("int8_16x16x16", "bf16_16x16x16")),
 )
 
 
@@ -134,7 +135,7 @@ def figures(design: Design) -> Iterator[tuple[str, float, str]]:
     """Name, value and unit of each figure of a design, whose outputs and cycles are those of the definition."""
     accelerator = design.accelerator()
     cache = cache_folder() / "synthesis"
-    found = synthesize(accelerator, cache=cache)
+    found = synthesize(accelerator, cache=cache, paths=design.power)
     macs = design.macs_per_cycle
     yield "area", round(found.area_um2 / macs), "um2 per MAC/cycle"
     yield "registers", round(found.register_bits / macs, 1), "bits per MAC/cycle"

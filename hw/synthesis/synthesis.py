@@ -79,6 +79,7 @@ def synthesize(
     *,
     input_cell: str | None = None,
     cache: Path | None = None,
+    paths: bool = True,
 ) -> Synthesis:
     """Map a generated design to the cells of a library, each module once and never flattened.
 
@@ -91,6 +92,8 @@ def synthesize(
         inputs drive anything when left out.
     cache
         Folder where what the tools gave is kept, by content.
+    paths
+        Look for the longest paths, which takes gigabytes where there are millions of cells.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def synthesize(
     """
     memories = accelerator.design.memory_bits
     return synthesize_verilog(
-        accelerator.verilog, accelerator.top, memories, library, input_cell=input_cell, cache=cache
+        accelerator.verilog, accelerator.top, memories, library, input_cell=input_cell, cache=cache, paths=paths
     )
 
 
@@ -113,6 +116,7 @@ def synthesize_verilog(
     *,
     input_cell: str | None = None,
     cache: Path | None = None,
+    paths: bool = True,
 ) -> Synthesis:
     """Map any Verilog; ``memories`` are its memory modules with the bits of all their instances.
 
@@ -120,7 +124,7 @@ def synthesize_verilog(
     """
     library = library or read_library()
     gates = map_to_gates(verilog, top, tuple(memories), library, input_cell=input_cell, cache=cache)
-    paths = longest_paths_ns(gates, library, cache=cache)
+    longest = longest_paths_ns(gates, library, cache=cache) if paths else None
     logic = [m for name, m in gates.modules.items() if name not in gates.memories]
     modules = tuple(
         ModuleSynthesis(
@@ -128,7 +132,7 @@ def synthesize_verilog(
             gates.counts[m.name],
             sum(library.cells[t].area_um2 * n for t, n in _cells(m, gates).items()),
             sum(n for t, n in _cells(m, gates).items() if library.cells[t].state),
-            None if paths is None else paths.get(m.name, 0.0),
+            None if longest is None else longest.get(m.name, 0.0),
         )
         for m in logic
     )
