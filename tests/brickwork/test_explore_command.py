@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,17 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     study.write_text(LARGE)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "brickwork.cli", "explore", str(study), "--jobs", "2", "--out", str(out)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A shell that started the tests in the background would have left the signal ignored.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard)
     store = out / "store" / "results.jsonl"
     while child.poll() is None and (not store.exists() or store.stat().st_size == 0):
         time.sleep(0.05)
     os.killpg(child.pid, signal.SIGINT)
-    _, err = child.communicate(timeout=30)
+    try:
+        _, err = child.communicate(timeout=30)
+    finally:
+        child.kill()
     layers = len(store.read_text().splitlines())
     assert err == f"brickwork: interrupted; {layers} layers are kept in {out}: run the same command to go on\n"
     assert child.returncode == 130
