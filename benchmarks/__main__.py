@@ -26,6 +26,7 @@ BENCHMARKS = (
     "broadcasts",
     "mapper",
     "exploration",
+    "studies",
 )
 
 
