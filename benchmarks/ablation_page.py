@@ -63,8 +63,8 @@ def _lines(tables: Mapping[str, Table], library: str, tool: str) -> Iterator[str
         "design and a flip-flop for every bit by which the delays of all operands exceed the longest behind each "
         "driver. A cell is area / energy / longest path over those of *all*; above 1 the pass helps. Without "
         "`rewire_broadcasts` one register drives all operands of a broadcast; paths are those of wires without "
-        "buffers, so that they overstate "
-        "what it is worth ([with buffers](broadcasts.md))."
+        "buffers, so that they overstate what it is worth ([with buffers](broadcasts.md)). An empty cell was not "
+        "measured; means are over those that were."
     )
     yield ""
     yield _verdict(tables)
@@ -86,7 +86,8 @@ def _verdict(tables: Mapping[str, Table]) -> str:
         f"(area / energy) {measured}. A functional unit is mostly its multiplier and its accumulator, which any back "
         "end must have; what passes can save is registers, width and adders. Where a reduction runs over the array "
         "(the broadcast dataflows with weights or inputs at rest), trees in place of chains save most, and more in "
-        "larger arrays; elsewhere narrower widths and fewer registers are all there is to save. With every operand's "
+        "larger arrays, and every dataflow that an array has adds to it; elsewhere narrower widths and fewer registers "
+        "are all there is to save. With every operand's "
         f"registers its own, the area would be (counted) {counted}: most of that are addresses, which "
         "reach the banks along a skewed array through delays of their own."
     )
