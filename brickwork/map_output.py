@@ -7,6 +7,7 @@ from typing import Any
 from brickwork import console
 from brickwork.mapping_steps import MappedNest
 from dataflow.mapping import Found, Machine, MappedNetwork, scheduled_cycles
+from reports.exploration.evaluate import simulate_command
 
 
 def nest_facts(spec: str, mapped: MappedNest, seconds: float) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def nest_facts(spec: str, mapped: MappedNest, seconds: float) -> dict[str, Any]:
         "tile_order": [loop for loop in mapping.order if mapping.cut[loop].count > 1],
         "double_buffered": mapping.double_buffered,
         "loop_nest": str(mapping),
-        "simulate": simulate_command(spec, found),
+        "simulate": simulate_command(spec, found.mapping),
         **_cost_facts(found, mapped.machine, mapped.units),
         "tensors": [
             {
@@ -100,20 +101,6 @@ def network_facts(mapped: MappedNetwork, machine: Machine, seconds: float) -> di
     }
 
 
-def simulate_command(spec: str, found: Found) -> str:
-    """The command that runs the array part of a mapping in RTL."""
-    flow = found.mapping.dataflow
-    parts = [
-        f"brickwork simulate {spec}",
-        f"--space {','.join(f'{loop}={size}' for loop, size in flow.space)}",
-        f"--skew {','.join(map(str, flow.skew))}",
-        f"--order {','.join(flow.order)}",
-    ]
-    if flow.tile:
-        parts.append(f"--tile {','.join(f'{loop}={size}' for loop, size in flow.tile)}")
-    return " ".join(parts)
-
-
 def _energy(energy_pj: float) -> str:
     return f"{energy_pj / 1e6:,.2f} uJ" if energy_pj >= 1e4 else f"{energy_pj:,.1f} pJ"
 
@@ -155,7 +142,7 @@ def print_nest(spec: str, mapped: MappedNest, seconds: float) -> None:
         f"{certificate.bounded:,} bounds, {certificate.evaluated} evaluated"
     )
     say(f"{certificate}{searched if certificate.tiler == 'optimal' else ''}, {seconds:.2f} s", markup=False)
-    say(f"array in RTL: {simulate_command(spec, found)}", markup=False)
+    say(f"array in RTL: {simulate_command(spec, found.mapping)}", markup=False)
 
 
 def print_network(mapped: MappedNetwork, machine: Machine, seconds: float) -> None:
