@@ -35,11 +35,11 @@ MOST_RELATIVE, MOST_ELEMENT = 5e-3, 0.05
 SECONDS = 1.5
 
 METHOD = (
-    "time_us: median of CUDA graph replays over input copies of five times the L2 cache, kernel and peer in turns; "
-    "sustained_us, energy_j, power_w, clock_mhz: a full queue for 1.5 s, energy from the slope of NVML's total-energy "
-    "counter, idle power included; idle_power_w: board power with an open context and nothing running; error: relative "
-    "L2 against an fp64 (matrix products, integers) or fp32 (convolutions) product of the same inputs; outputs filled "
-    "with NaN first; 20 further runs equal bit for bit"
+    "time_us: median of CUDA graph replays over input copies of five times the L2 cache, kernel and peer in turns "
+    "with a pause between; sustained_us, energy_j, power_w, clock_mhz: a full queue for 1.5 s, energy from the slope "
+    "of NVML's total-energy counter, idle power included; idle_power_w: board power with an open context and nothing "
+    "running; error: relative L2 against an fp64 (matrix products, integers) or fp32 (convolutions) product of the "
+    "same inputs; outputs filled with NaN first; 20 further runs equal bit for bit"
 )
 
 

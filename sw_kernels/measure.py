@@ -21,6 +21,8 @@ from typing import Any
 from workloads.errors import BrickworkError
 
 Call = Callable[[int], None]
+# Between replays: after four milliseconds of work at the power limit the clock is down for whoever comes next.
+PAUSE_S = 0.01
 
 
 class NoGpuError(BrickworkError):
@@ -144,12 +146,13 @@ def measure(
 ) -> list[Timing]:
     """Time and meter each ``call(copy)`` over rotated copies of its inputs, the calls in turns.
 
-    Taking turns keeps what heats the chip from counting for one of them only.
+    Taking turns with pauses keeps what heats the chip from counting for one of them only.
     """
     graphs = [_graph(torch, call, count) for call, count in zip(calls, copies, strict=True)]
     samples: list[list[float]] = [[] for _ in graphs]
     for turn in range(18):
         for (graph, times), found in zip(graphs, samples, strict=True):
+            time.sleep(PAUSE_S)
             took = _elapsed_us(torch, graph, 1) / times
             # The first turns warm up.
             if turn >= 3:

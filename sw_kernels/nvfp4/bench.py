@@ -17,12 +17,12 @@ from sw_kernels.nvfp4 import activations, products, tokens
 from workloads.errors import BrickworkError
 
 METHOD = (
-    "time_us: median of CUDA graph replays over copies of the weights or of the cache, five times the L2 cache, kernel "
-    "and peer in turns; energy_j, power_w, clock_mhz: a full queue, energy from the slope of NVML's total-energy "
-    "counter, idle power included; idle_power_w: board power with an open context and nothing running; error: relative "
-    "L2 and largest element over the rms, products against fp64 with the dequantised weights, attention against fp64; "
-    "outputs and workspaces filled with NaN first; 20 further runs equal bit for bit; token: all kernels of one token "
-    "of a model of that shape, random weights, in one graph"
+    "time_us: median of CUDA graph replays over copies of the weights or of the cache, five times the L2 cache, "
+    "kernel and peer in turns with a pause between; energy_j, power_w, clock_mhz: a full queue, energy from the slope "
+    "of NVML's total-energy counter, idle power included; idle_power_w: board power with an open context and nothing "
+    "running; error: relative L2 and largest element over the rms, products against fp64 with the dequantised "
+    "weights, attention against fp64; outputs and workspaces filled with NaN first; 20 further runs equal bit for "
+    "bit; token: all kernels of one token of a model of that shape, random weights, in one graph"
 )
 
 

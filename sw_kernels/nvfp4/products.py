@@ -50,7 +50,7 @@ def cases() -> tuple[Case, ...]:
     layers = ("qkv", "gate_up", "down")
     return (
         *(Case("decode", layer, rows) for layer in layers for rows in DECODE_ROWS),
-        *(Case("lora", layer, rows) for layer in layers for rows in (1, 8, 32)),
+        *(Case("lora", layer, rows) for layer in layers for rows in DECODE_ROWS),
         *(Case("prefill", layer, 4096) for layer in layers),
         Case("prefill_lora", "gate_up", 4608),
         Case("prefill_lora", "flux", 4608),

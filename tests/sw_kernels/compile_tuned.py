@@ -26,9 +26,8 @@ from sw_kernels.nvfp4.product.wide_kernel import multiply_wide, widen
 from sw_kernels.nvfp4.quantize.kernel import largest, quantize
 from sw_kernels.nvfp4.weight_only.even_kernel import linear_evenly
 from sw_kernels.nvfp4.weight_only.kernel import dequantize, linear, narrow_rows
-from sw_kernels.nvfp4.weight_only.launch import MOST_PARTS
+from sw_kernels.nvfp4.weight_only.tiles import MOST_PARTS, PARTS_OF_SHARES, tiles_for
 from sw_kernels.nvfp4.weight_only.tiles import Tiles as WeightTiles
-from sw_kernels.nvfp4.weight_only.tiles import tiles_for
 from sw_kernels.rms_norm.kernel import rms_norm
 
 
@@ -152,17 +151,16 @@ LINEAR_WHOLE = frozenset(("N", "K", "ldx"))
 
 def linear_build(rows: int, outputs: int, inputs: int, rank: int, tiles: WeightTiles | None = None) -> Build:
     """The kernel as it is launched for a layer."""
-    parts = min(MOST_PARTS, inputs // 256) if rank else 0
-    tiles = tiles or tiles_for(rows, outputs, inputs // 256, parts)
+    tiles = tiles or tiles_for(rows, outputs, inputs // 256, branch=rank > 0)
+    parts = min(PARTS_OF_SHARES if tiles.shares else MOST_PARTS, inputs // 256) if rank else 0
     constants = {
         "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard, "PLAIN": False,
-        "EVEN": True, "DEPENDENT": False,
+        "EVEN": True, "DEPENDENT": False, "RANK": rank, "PARTS": parts,
     }  # fmt: skip
     if tiles.shares:
-        types = {name: LINEAR_TYPES[name] for name in linear_evenly.arg_names if name in LINEAR_TYPES}
-        return Build(linear_evenly, types | {"SHARES": "i32"}, constants, tiles.warps, LINEAR_WHOLE)
-    constants |= {"SPLIT": tiles.split, "RANK": rank, "PARTS": parts}
-    return Build(linear, LINEAR_TYPES, constants, tiles.warps, LINEAR_WHOLE)
+        return Build(linear_evenly, LINEAR_TYPES | {"SHARES": "i32"}, constants, tiles.warps, LINEAR_WHOLE)
+    constants |= {"SPLIT": tiles.split, "EARLY": rank > 0 and tiles.early}
+    return Build(linear, LINEAR_TYPES | {"short": "i32"}, constants, tiles.warps, LINEAR_WHOLE)
 
 
 BUILDS |= {
@@ -174,6 +172,7 @@ BUILDS |= {
     f"weight-only-small-m8{f'-lora{rank}' if rank else ''}": linear_build(8, 3584, 3584, rank) for rank in (0, 32)
 }
 BUILDS["weight-only-even-m128"] = linear_build(128, 18944, 3584, 0)
+BUILDS["weight-only-even-m64-lora32"] = linear_build(64, 18944, 3584, 32)
 DECODE_TYPES = {
     "codes": "*i16",
     "scales": "*i32",

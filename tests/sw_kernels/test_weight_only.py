@@ -12,7 +12,7 @@ from weight_only_cases import CASES, Case, drawn, weight_of
 from sw_kernels.nvfp4.products import DECODE_ROWS, LAYERS
 from sw_kernels.nvfp4.weight import SLAB, WeightError, dequantized, packed, unpacked
 from sw_kernels.nvfp4.weight_only.launch import LinearError, Lora, Workspace, linear, prefill
-from sw_kernels.nvfp4.weight_only.tiles import tiles_for
+from sw_kernels.nvfp4.weight_only.tiles import MOST_PARTS, RESIDENT_BESIDE, tiles_for
 from workloads.formats import format_named
 
 # Outputs and slabs of a layer with more tiles of 128 outputs than multiprocessors.
@@ -102,10 +102,10 @@ def test_tensors_that_do_not_fit() -> None:
     with pytest.raises(LinearError) as caught:
         linear(x, weight, torch.zeros(1, 8), workspace, tiles=tiles)
     assert caught.value.faults == ("9 shares of 1 x 8 outputs do not fit the workspace",)
-    lora = Lora(torch.zeros(16, 32, dtype=torch.bfloat16), torch.zeros(8, 16, dtype=torch.bfloat16))
+    tiles = replace(tiles_for(1, 8, 1), short=1)
     with pytest.raises(LinearError) as caught:
-        linear(x, weight, torch.zeros(1, 8), Workspace.on("cpu", torch.bfloat16), lora, tiles=tiles)
-    assert caught.value.faults == ("the tiles are cut into even shares, which have no low-rank branch",)
+        linear(x, weight, torch.zeros(1, 8), Workspace.on("cpu", torch.bfloat16), tiles=tiles)
+    assert caught.value.faults == ("1 of 1 tiles in 1 slices cannot have one less",)
     with pytest.raises(LinearError) as caught:
         prefill(x, weight, torch.zeros(1, 8), torch.zeros(8, 16, dtype=torch.bfloat16))
     assert caught.value.faults == (
@@ -113,26 +113,32 @@ def test_tensors_that_do_not_fit() -> None:
     )
 
 
+@pytest.mark.parametrize("branch", [False, True])
 @pytest.mark.parametrize(("layer", "rows"), list(product(LAYERS, DECODE_ROWS)))
-def test_tiles_fill_the_machine(layer: str, rows: int) -> None:
+def test_tiles_fill_the_machine(layer: str, rows: int, branch: bool) -> None:
     outputs, inputs = LAYERS[layer]
-    tiles = tiles_for(rows, outputs, inputs // SLAB)
-    programs = tiles.shares or -(-outputs // tiles.n) * -(-rows // tiles.m) * tiles.split
+    slabs = inputs // SLAB
+    tiles = tiles_for(rows, outputs, slabs, branch=branch)
+    programs = tiles.shares or -(-outputs // tiles.n) * -(-rows // tiles.m) * tiles.split - tiles.short
     assert programs >= 100
-    assert tiles.split <= inputs // SLAB
+    assert tiles.split <= slabs
+    if branch and tiles.short:
+        assert programs + min(MOST_PARTS, slabs) == RESIDENT_BESIDE[tiles.m]
     # Products that read an operand from registers have to be waited for.
     assert tiles.guard or tiles.warps < 4 or tiles.n < 64
 
 
-@pytest.mark.parametrize("rank", [0, 32])
-def test_branch_has_tiles_without_shares(rank: int) -> None:
-    tiles = tiles_for(128, *TALL, others=rank // 2)
-    assert (tiles.shares > 0) == (rank == 0)
+@pytest.mark.parametrize(
+    ("rows", "branch", "shares"), [(64, False, 0), (64, True, 260), (128, False, 132), (128, True, 260)]
+)
+def test_shares_of_many_tiles(rows: int, branch: bool, shares: int) -> None:
+    assert tiles_for(rows, *TALL, branch=branch).shares == shares
 
 
 @pytest.mark.parametrize("capability", [90, 100])
-def test_even_product_compiles_well(capability: int) -> None:
-    row = compiled()[f"weight-only-even-m128-sm{capability}"]
+@pytest.mark.parametrize("name", ["weight-only-even-m128", "weight-only-even-m64-lora32"])
+def test_even_product_compiles_well(name: str, capability: int) -> None:
+    row = compiled()[f"{name}-sm{capability}"]
     assert row["local_bytes"] == 0
     assert row["shared_bytes"] <= 232448
     assert row["wide"]

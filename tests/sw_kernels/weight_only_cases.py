@@ -16,6 +16,8 @@ from sw_kernels.nvfp4.weight_only.tiles import Tiles
 TILES = {
     "one-slice": Tiles(32, 16, 4, 1, 4, 1),
     "slices": Tiles(32, 16, 2, 3, 4, 1),
+    "short-tiles": Tiles(32, 16, 2, 3, 4, 1, short=2),
+    "late-branch": Tiles(32, 16, 2, 3, 4, 1, short=1, early=False),
     "narrow-steps": Tiles(16, 32, 1, 2, 4, 1, guard=False),
     # Fewer shares than tiles, as many, so many that some tiles have several and some shares no step.
     "one-share": Tiles(32, 16, 2, 1, 4, 1, shares=1),
@@ -39,6 +41,7 @@ CASES = [
     Case("one-row", 1, 40, 272, "one-slice"),
     Case("whole-slabs", 8, 64, 768, "slices"),
     Case("ragged-slabs", 5, 70, 528, "slices"),
+    Case("short-tiles", 5, 70, 528, "short-tiles"),
     Case("half-a-slab", 3, 17, 128, "one-slice"),
     Case("two-tiles-of-rows", 33, 33, 1040, "narrow-steps"),
     Case("rows-apart", 4, 20, 256, "one-slice", apart=16),
@@ -46,6 +49,10 @@ CASES = [
     Case("few-shares", 33, 40, 1040, "few-shares"),
     Case("many-shares", 5, 70, 528, "many-shares"),
     Case("branch", 5, 70, 528, "slices", rank=16),
+    Case("branch-of-short-tiles", 17, 70, 528, "short-tiles", rank=16),
+    Case("late-branch", 5, 70, 528, "late-branch", rank=32),
+    Case("branch-of-few-shares", 33, 40, 1040, "few-shares", rank=32),
+    Case("branch-of-many-shares", 5, 70, 528, "many-shares", rank=16),
     Case("branch-of-two-tiles-of-rows", 37, 40, 1040, "narrow-steps", rank=32),
     Case("branch-of-one-slab", 2, 33, 256, "one-slice", rank=64),
     Case("branch-of-many-parts", 2, 17, 4640, "one-slice", rank=16),

@@ -193,17 +193,18 @@ def sums_of_steps(x, codes, scales, row, rm, first, last, M, N, K, ldx, BN: tl.c
     return acc
 
 
-@triton.jit(do_not_specialize=["M"])
+@triton.jit(do_not_specialize=["M", "short"])
 def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, counters, factor, M, N, K, ldx, slabs,
-           SPLIT: tl.constexpr, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr, STAGES: tl.constexpr,
-           GUARD: tl.constexpr, PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr, PARTS: tl.constexpr,
-           DEPENDENT: tl.constexpr):  # fmt: skip
+           short, SPLIT: tl.constexpr, EARLY: tl.constexpr, BN: tl.constexpr, BM: tl.constexpr, G: tl.constexpr,
+           STAGES: tl.constexpr, GUARD: tl.constexpr, PLAIN: tl.constexpr, EVEN: tl.constexpr, RANK: tl.constexpr,
+           PARTS: tl.constexpr, DEPENDENT: tl.constexpr):  # fmt: skip
     """``out[M, N] = x[M, K] W^T``, plus ``(x down^T) up^T`` where RANK > 0.
 
     A program makes BN outputs of BM rows from a slice of the slabs, 4 runs of 16 G columns at a time; slices are
-    added up by the last to arrive, in their order. The first PARTS programs make the narrow activations of the
-    low-rank branch. ``counters`` are zero before and after: slices of the narrow activations, their flag (tiles that
-    have not seen it), slices of each tile.
+    added up by the last to arrive, in their order. Tiles have SPLIT slices, the first ``short`` of them one less. The
+    first PARTS programs make the narrow activations of the low-rank branch, which a tile's first slice adds if EARLY,
+    else the last to arrive. ``counters`` are zero before and after: slices of the narrow activations, their flag
+    (tiles that have not seen it), slices of each tile.
     """
     pid = tl.program_id(0)
     columns = tl.cdiv(N, BN)
@@ -221,13 +222,16 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
         # Programs next to each other read the same columns of x at the same time, which the caches can share.
         tile = pid % tiles
         slice_ = pid // tiles
+        if slice_ == SPLIT - 1:
+            tile += short
+        slices = SPLIT - tl.where(tile < short, 1, 0)
         rn = (tile % columns) * BN + tl.arange(0, BN)
         rm = (tile // columns) * BM + tl.arange(0, BM)
         # Rows beyond N read the last row, and are not stored.
         row = tl.minimum(rn, N - 1)
         steps = slabs * STEPS
-        first = slice_ * steps // SPLIT
-        last = (slice_ + 1) * steps // SPLIT
+        first = slice_ * steps // slices
+        last = (slice_ + 1) * steps // slices
         if RANK > 0 and not PLAIN:
             # Used at the end; loaded here, everything would wait for it.
             line = up + row * RANK
@@ -244,34 +248,38 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
         acc = acc * (factor if PLAIN else factor * 256.0)
         raised = 0
         # One condition is the compiler's, here and below.
-        if SPLIT > 1 and RANK > 0:  # noqa: SIM102
+        if SPLIT > 1 and RANK > 0 and not EARLY:  # noqa: SIM102
             if not PLAIN:
                 # On its way while sums are stored; the counting below orders it before what it says is there.
                 raised = tl.inline_asm_elementwise(
                     RELAXED, "=r,l", [counters + 1], dtype=tl.int32, is_pure=False, pack=1
                 )
         # Whole tiles, rows beyond M included, so that the addresses are one run.
-        part = partial + tile * (BN * BM) + tl.arange(0, BN)[:, None] * BM + tl.arange(0, BM)[None, :]
+        inside = tl.arange(0, BN)[:, None] * BM + tl.arange(0, BM)[None, :]
+        part = partial + tile * (BN * BM) + inside
         finish = True
         if SPLIT > 1:
+            if RANK > 0 and EARLY:  # noqa: SIM102
+                if slice_ == 0:
+                    acc += branch_of(up, narrow, counters + 1, 0, row, rm, M, RANK, PLAIN)
             tl.store(part + slice_ * tiles * (BN * BM), acc)
             tl.debug_barrier()
-            finish = tl.atomic_add(counters + 2 + tile, 1, sem="acq_rel") == SPLIT - 1
+            finish = tl.atomic_add(counters + 2 + tile, 1, sem="acq_rel") == slices - 1
         if finish:
-            if RANK > 0:
+            if RANK > 0 and (SPLIT == 1 or not EARLY):
                 # The programs that raise the flag have lower numbers and so are running already.
                 branch = branch_of(up, narrow, counters + 1, raised, row, rm, M, RANK, PLAIN)
             if SPLIT > 1:
                 acc = tl.zeros((BN, BM), tl.float32)
-                if BN * BM <= 1024:
-                    # Unrolled, so that these loads are under way at once; of larger tiles too many registers.
-                    for i in tl.static_range(SPLIT):
-                        acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
-                else:
-                    for i in range(SPLIT):
-                        acc += tl.load(part + i * tiles * (BN * BM), cache_modifier=".cg")
+                # Loads that are under way at once; of larger tiles too many registers.
+                AT_ONCE: tl.constexpr = SPLIT if BN * BM <= 2048 else (4 if BN * BM <= 4096 else 1)
+                for i in range(0, SPLIT, AT_ONCE):
+                    for j in tl.static_range(AT_ONCE):
+                        there = inside < (slices - i - j) * (BN * BM)
+                        at = part + (i + j) * tiles * (BN * BM)
+                        acc += tl.load(at, mask=there, other=0.0, cache_modifier=".cg")
                 tl.atomic_xchg(counters + 2 + tile, 0, sem="relaxed")
-            if RANK > 0:
+            if RANK > 0 and (SPLIT == 1 or not EARLY):
                 acc += branch
             where = rm[None, :] * N + rn[:, None]
             tl.store(out + where, acc.to(out.dtype.element_ty), mask=(rm < M)[None, :] & (rn < N)[:, None])

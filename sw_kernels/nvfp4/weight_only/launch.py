@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sw_kernels.nvfp4.weight import Nvfp4Weight
-from sw_kernels.nvfp4.weight_only.tiles import Tiles, tiles_for
+from sw_kernels.nvfp4.weight_only.tiles import MOST_PARTS, PARTS_OF_SHARES, Tiles, tiles_for
 from workloads.errors import BrickworkError
 
 # From here on, decoding to memory and a library's product are faster.
 PREFILL_ROWS = 160
 RANKS = (16, 32, 64, 128)
-MOST_PARTS = 16
 
 
 class LinearError(BrickworkError):
@@ -103,33 +102,32 @@ def linear(
 
     _check(x, weight, out, lora, plain, PREFILL_ROWS)
     M, K, N = x.shape[0], weight.columns, weight.rows
-    parts = min(MOST_PARTS, weight.slabs) if lora else 0
-    tiles = tiles or tiles_for(M, N, weight.slabs, parts)
-    programs = tiles.shares or triton.cdiv(N, tiles.n) * triton.cdiv(M, tiles.m) * tiles.split
-    pieces = programs * tiles.n * tiles.m if tiles.shares or tiles.split > 1 else 0
-    if programs + 2 > workspace.counters.numel() or pieces > workspace.partial.numel():
+    tiles = tiles or tiles_for(M, N, weight.slabs, branch=lora is not None)
+    outputs = triton.cdiv(N, tiles.n) * triton.cdiv(M, tiles.m)
+    programs = tiles.shares or outputs * tiles.split - tiles.short
+    pieces = (tiles.shares or outputs * tiles.split) * tiles.n * tiles.m if tiles.shares or tiles.split > 1 else 0
+    if max(programs, outputs) + 2 > workspace.counters.numel() or pieces > workspace.partial.numel():
         what = f"{tiles.shares} shares" if tiles.shares else f"{tiles.split} slices"
         raise LinearError((f"{what} of {M} x {N} outputs do not fit the workspace",))
-    if tiles.shares and lora:
-        raise LinearError(("the tiles are cut into even shares, which have no low-rank branch",))
-    rank = lora.rank if lora else 0
+    if not 0 <= tiles.short <= (outputs if tiles.split > 1 else 0):
+        raise LinearError((f"{tiles.short} of {outputs} tiles in {tiles.split} slices cannot have one less",))
+    parts = min(PARTS_OF_SHARES if tiles.shares else MOST_PARTS, weight.slabs) if lora else 0
     hopper = x.is_cuda and torch.cuda.get_device_capability(x.device)[0] == 9
-    common = {
+    tensors = (
+        x, weight.codes, weight.scales, out, lora.down if lora else x, lora.up if lora else x, workspace.narrow,
+        workspace.narrow_partial, workspace.partial, workspace.counters, weight.tensor_scale,
+    )  # fmt: skip
+    sizes = (M, N, K, x.stride(0), weight.slabs)
+    options = {
         "BN": tiles.n, "BM": tiles.m, "G": tiles.g, "STAGES": tiles.stages, "GUARD": tiles.guard and hopper,
-        "PLAIN": plain, "EVEN": K % 256 == 0, "DEPENDENT": dependent, "num_warps": tiles.warps,
-        **({"launch_pdl": True} if dependent else {}),
+        "PLAIN": plain, "EVEN": K % 256 == 0, "RANK": lora.rank if lora else 0, "PARTS": parts,
+        "DEPENDENT": dependent, "num_warps": tiles.warps, **({"launch_pdl": True} if dependent else {}),
     }  # fmt: skip
     if tiles.shares:
-        linear_evenly[(tiles.shares,)](
-            x, weight.codes, weight.scales, out, workspace.partial, workspace.counters, weight.tensor_scale,
-            M, N, K, x.stride(0), weight.slabs, tiles.shares, **common,
-        )  # fmt: skip
+        linear_evenly[(tiles.shares + parts,)](*tensors, *sizes, tiles.shares, **options)
         return
-    kernel[(programs + parts,)](
-        x, weight.codes, weight.scales, out, lora.down if lora else x, lora.up if lora else x,
-        workspace.narrow, workspace.narrow_partial, workspace.partial, workspace.counters, weight.tensor_scale,
-        M, N, K, x.stride(0), weight.slabs, SPLIT=tiles.split, RANK=rank, PARTS=parts, **common,
-    )  # fmt: skip
+    early = lora is not None and tiles.early
+    kernel[(programs + parts,)](*tensors, *sizes, tiles.short, SPLIT=tiles.split, EARLY=early, **options)
 
 
 def prefill(
