@@ -77,12 +77,13 @@ def measure_power(
     library: Library | None = None,
     dataflow: str | None = None,
     cache: Path | None = None,
+    paths: bool = True,
 ) -> Power:
     """Simulate a nest, evaluate the mapped gates on what its registers held, and sum the energy of every toggle.
 
     Energy of a wire is ``C V^2 / 2`` a toggle, that inside a cell is in the library's tables; clock pins toggle twice a
     cycle. Within a cycle every wire changes at most once: no glitches. There is no clock tree, no leakage, and wires
-    weigh ``WIRE_PF_PER_SINK``. Only the first run of the nest counts.
+    weigh ``WIRE_PF_PER_SINK``. Only the first run of the nest counts. ``paths`` as in `synthesize`.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def measure_power(
         As `synthesize`.
     """
     library = library or read_library()
-    mapped = synthesize(accelerator, library, cache=cache)
+    mapped = synthesize(accelerator, library, cache=cache, paths=paths)
     gates = mapped.gates
     scopes = instances_of(gates, DUT)
     ports = {

@@ -82,6 +82,7 @@ def test_simulates_every_dataflow_forward_and_back(small: Path, tmp_path: Path) 
     assert "http" not in re.sub(r'(xmlns(:\w+)?|about|rdf:\w+)="[^"]*"', "", page)
 
 
+@pytest.mark.full
 def test_writes_the_same_bytes_twice(small: Path, tmp_path: Path) -> None:
     texts = []
     said = []

@@ -105,6 +105,7 @@ def test_idle_starts_are_control_only() -> None:
     assert all(isinstance(v, ByMode) and all(isinstance(s, NoneOf) for _, s in v.values) for v in fused)
 
 
+@pytest.mark.full
 def test_it_pays(tmp_path: Path) -> None:
     built = architecture(CASES[0])
     nest = built.plans[0].nest

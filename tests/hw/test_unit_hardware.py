@@ -128,7 +128,11 @@ def extremes(nest: Nest, *more: int) -> Iterator[Inputs]:
         yield {t.name: np.full(t.shape, value, t.format.dtype) for t, value in zip(tensors, corner, strict=True)}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+# Compiled by another simulator, which takes most of a minute.
+LATER = ("maxplus-verilator",)
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.full] * (c.id in LATER), id=c.id) for c in CASES])
 def test_dataflow(case: Case, tmp_path: Path) -> None:
     nest, accelerator = generated(case)
     for size in ({}, *case.sizes):

@@ -17,6 +17,7 @@ import sass
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from tuned_programs import builds
 
 from sw_kernels.decode_attention.kernel import decode
 from sw_kernels.nvfp4.product.kernel import expand, multiply
@@ -238,8 +239,9 @@ NATIVE = {
 }
 
 if __name__ == "__main__":
-    rows = {}
-    for capability in map(int, sys.argv[1:]):
-        for name, build in (BUILDS | (NATIVE if capability >= 100 else {})).items():
-            rows[f"{name}-sm{capability}"] = compiled(build, capability)
+    later = sys.argv[1] == "later"
+    rows = {
+        f"{name}-sm{capability}": compiled((BUILDS | NATIVE)[name], capability)
+        for name, capability in [*builds(BUILDS, later=later), *(() if later else ((name, 100) for name in NATIVE))]
+    }
     print(json.dumps(rows))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 os.environ["TRITON_INTERPRET"] = "1"
 
 import numpy as np
 import torch
-from kernel_cases import every_nest
+from kernel_cases import RANDOM_FULL, every_nest, random_nests
 
 from sw_kernels.contraction import generate
 from sw_kernels.launch import contract
@@ -47,4 +48,5 @@ def compared(nest: Nest, form: str | None) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: compared(nest, form) for name, (nest, form, _) in every_nest().items()}))
+    nests = random_nests(RANDOM_FULL) if "full" in sys.argv else every_nest()
+    print(json.dumps({name: compared(nest, form) for name, (nest, form, _) in nests.items()}))

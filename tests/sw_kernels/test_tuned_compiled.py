@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tuned_programs import compiled
+from tuned_programs import builds, compiled
 
 # Shared memory of one block: 227 KiB on both.
 MOST_SHARED_BYTES = 232448
@@ -22,10 +24,18 @@ INSTRUCTIONS = {
 EXACT = ("quantize", "largest", "expand", "exact", "widen")
 
 
-@pytest.mark.parametrize("capability", [90, 100])
-@pytest.mark.parametrize("name", INSTRUCTIONS)
+@pytest.mark.parametrize(("name", "capability"), builds(INSTRUCTIONS))
 def test_tuned_kernel_compiles_well(name: str, capability: int) -> None:
-    row = compiled()[f"{name}-sm{capability}"]
+    check(compiled()[f"{name}-sm{capability}"], name, capability)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "capability"), builds(INSTRUCTIONS, later=True))
+def test_other_tuned_kernels_compile_well(name: str, capability: int) -> None:
+    check(compiled("later")[f"{name}-sm{capability}"], name, capability)
+
+
+def check(row: dict[str, Any], name: str, capability: int) -> None:
     assert row["local_bytes"] == 0
     assert row["shared_bytes"] <= MOST_SHARED_BYTES
     assert row["wide"]

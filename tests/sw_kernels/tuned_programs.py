@@ -9,16 +9,22 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+# Compiled for sm_100 by the full tests only: kernels with other tiles than those that are.
+LATER_ON_100 = (
+    *("weight-only-m16", "weight-only-m16-lora32", "weight-only-m32", "weight-only-m64", "weight-only-m64-lora32"),
+    *("weight-only-m128-lora32", "weight-only-small-m8", "weight-only-small-m8-lora32", "exact-product-3x2-branch"),
+)
 
 
 def _run(program: str, *arguments: str, **environment: str) -> dict[str, dict[str, Any]]:
     """What the program prints; processes of one test run share it."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    found = Path(tempfile.gettempdir()) / f"brickwork-tests-{run}-{Path(program).stem}.json"
+    found = Path(tempfile.gettempdir()) / f"brickwork-tests-{run}-{'-'.join((Path(program).stem, *arguments))}.json"
     with found.with_suffix(".lock").open("w") as lock, tempfile.TemporaryDirectory() as folder:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not found.exists():
@@ -42,6 +48,11 @@ def interpreted() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def compiled() -> dict[str, dict[str, Any]]:
-    """What the machine code of each build uses."""
-    return _run("compile_tuned.py", "90", "100", TRITON_INTERPRET="0", TRITON_DEFAULT_FP_FUSION="1")
+def compiled(when: str = "now") -> dict[str, dict[str, Any]]:
+    """What the machine code of each build uses; with ``later``, of those that the full tests compile."""
+    return _run("compile_tuned.py", when, TRITON_INTERPRET="0", TRITON_DEFAULT_FP_FUSION="1")
+
+
+def builds(names: Iterable[str], *, later: bool = False) -> list[tuple[str, int]]:
+    """Names and capabilities that are compiled now, or later."""
+    return [(n, c) for c in (90, 100) for n in names if (c == 100 and n in LATER_ON_100) == later]
