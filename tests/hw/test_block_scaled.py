@@ -330,6 +330,7 @@ def test_a_planted_fault_is_seen(fault: str, tmp_path: Path) -> None:
     assert found != ()
 
 
+@pytest.mark.full
 def test_estimate_of_a_block_scaled_design(tmp_path: Path) -> None:
     """No design of the calibration has scales; the estimate is higher than synthesis, by less than a third."""
     _, accelerator = generated(CASES[0])

@@ -261,10 +261,15 @@ def test_energy_of_a_run(gemm, mapped_once):
 @pytest.mark.parametrize(
     "body",
     [
-        "body: O[i, j] += A[i, k] * B[k, j]\nformats: {A: bf16, B: bf16, O: fp32}",
-        "body: O[i, j] += A[i, k] * B[k, j] * S[k]\nformats: {A: int4, B: int4, S: e4m3, O: int64}",
+        pytest.param(
+            "body: O[i, j] += A[i, k] * B[k, j]\nformats: {A: bf16, B: bf16, O: fp32}",
+            marks=pytest.mark.full,
+            id="floating-point",
+        ),
+        pytest.param(
+            "body: O[i, j] += A[i, k] * B[k, j] * S[k]\nformats: {A: int4, B: int4, S: e4m3, O: int64}", id="scales"
+        ),
     ],
-    ids=["floating-point", "scales"],
 )
 def test_energy_of_other_formats(body, mapped_once):
     """The mapped gates do what the source does there too, or there would be no energy."""

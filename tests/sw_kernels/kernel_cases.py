@@ -38,7 +38,7 @@ LATER_ON_100 = ("resnet50", "mobilenet_v2", "bert_base", "gpt2")
 NHWC = "O[n, oh, ow, oc] += I[n, {} * oh + {} * kh - 1, {} * ow + {} * kw - 1, ic] * W[oc, kh, kw, ic]"
 GEMM = "C[m, n] += A[m, k] * B[k, n]"
 # Random contractions by seed; those of the full tests come after the others.
-RANDOM, RANDOM_FULL = range(16), range(16, 60)
+RANDOM, RANDOM_FULL = range(10), range(10, 60)
 CASES = [
     Case("gemm-ragged", "gemm:m=33,n=50,k=70", "dot"),
     Case("gemm-many-tiles", "gemm:m=150,n=140,k=130", "dot"),
