@@ -19,6 +19,7 @@ BENCHMARKS = (
     "gpu_four_bit",
     "fused_area",
     "four_bit_hardware",
+    "four_bit_hardware large",
     "svdquant_hardware",
     "output_quantizers",
     "energy_calibration",
@@ -35,7 +36,11 @@ def main() -> None:
     for name in sys.argv[1:] or BENCHMARKS:
         print(f"running {name}", file=sys.stderr, flush=True)
         done = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}"], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True
+            [sys.executable, "-m", *f"benchmarks.{name}".split()],
+            cwd=HERE.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
         found += json.loads(done.stdout)
     if not sys.argv[1:]:
