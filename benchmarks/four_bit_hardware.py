@@ -19,7 +19,6 @@ from typing import Any
 from dataflow import Dataflow, build
 from hw import generate
 from hw.accelerator import Accelerator
-from hw.synthesis import synthesize
 from sim.power import measure_power
 from sim.toolchain import cache_folder
 from workloads.interpreter import random_inputs
@@ -132,16 +131,14 @@ RATIOS = (
 
 def figures(design: Design) -> Iterator[tuple[str, float, str]]:
     """Name, value and unit of each figure of a design, whose outputs and cycles are those of the definition."""
-    accelerator = design.accelerator()
-    cache = cache_folder() / "synthesis"
-    found = synthesize(accelerator, cache=cache, paths=design.paths)
-    macs = design.macs_per_cycle
+    nest = design.nest()
+    inputs = random_inputs(nest, 0)
+    ran = measure_power(design.accelerator(), nest, inputs, cache=cache_folder() / "synthesis", paths=design.paths)
+    found, macs = ran.synthesis, design.macs_per_cycle
     yield "area", round(found.area_um2 / macs), "um2 per MAC/cycle"
     yield "registers", round(found.register_bits / macs, 1), "bits per MAC/cycle"
     if found.longest_path_ns is not None:
         yield "longest path", round(found.longest_path_ns, 2), "ns"
-    nest = design.nest()
-    ran = measure_power(accelerator, nest, random_inputs(nest, 0), cache=cache, paths=design.paths)
     yield "energy", round(ran.pj_per_cycle * ran.cycles / nest.points, 1), "pJ/MAC"
 
 

@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 
 import triton
-from kernel_cases import LATER_ON_100, nest_of
+from kernel_cases import nest_of
+from programs import builds
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -70,11 +71,8 @@ def compiled(nest: Nest, dtype: str, capability: int) -> dict[str, object]:
 if __name__ == "__main__":
     nests = {case.name: (case.nest, case.dtype) for case in cases()}
     nests |= {name: (nest_of(text), dtype) for name, (text, dtype) in FAMILIES.items()}
-    later = "later" in sys.argv
     rows = {
-        f"{name}-sm{capability}": compiled(nest, dtype, capability)
-        for capability in (90, 100)
-        for name, (nest, dtype) in nests.items()
-        if (capability == 100 and name.startswith(LATER_ON_100)) == later
+        f"{name}-sm{capability}": compiled(*nests[name], capability)
+        for name, capability in builds(nests, later=sys.argv[1] == "later")
     }
     print(json.dumps(rows))

@@ -15,9 +15,9 @@ from typing import Any
 
 import sass
 import triton
+from programs import builds
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from tuned_programs import builds
 
 from sw_kernels.decode_attention.kernel import decode
 from sw_kernels.nvfp4.product.kernel import expand, multiply

@@ -48,5 +48,5 @@ def compared(nest: Nest, form: str | None) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    nests = random_nests(RANDOM_FULL) if "full" in sys.argv else every_nest()
+    nests = random_nests(RANDOM_FULL) if sys.argv[1] == "later" else every_nest()
     print(json.dumps({name: compared(nest, form) for name, (nest, form, _) in nests.items()}))

@@ -33,8 +33,6 @@ def spec(loops: str, body: str, *more: str, name: str = "nest") -> str:
     return "\n".join((f"name: {name}", f"loops: {{{loops}}}", f"body: {body}", f"formats: {{{formats}}}", *more, ""))
 
 
-# Compiled for sm_100 by the full tests only: layers of networks, whose forms other cases have.
-LATER_ON_100 = ("resnet50", "mobilenet_v2", "bert_base", "gpt2")
 NHWC = "O[n, oh, ow, oc] += I[n, {} * oh + {} * kh - 1, {} * ow + {} * kw - 1, ic] * W[oc, kh, kw, ic]"
 GEMM = "C[m, n] += A[m, k] * B[k, n]"
 # Random contractions by seed; those of the full tests come after the others.

@@ -4,7 +4,7 @@ import attention_cases
 import pytest
 import torch
 from attention_cases import CASES, Case
-from tuned_programs import interpreted
+from programs import interpreted
 
 from sw_kernels.decode_attention.launch import AttentionError, Tiles, Workspace, decode_attention, tiles_for
 from sw_kernels.decode_attention.naive import decode_attention_naively

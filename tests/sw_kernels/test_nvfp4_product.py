@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from product_cases import CASES, Case
-from tuned_programs import interpreted
+from programs import interpreted
 
 from sw_kernels.nvfp4.matrix import Nvfp4Matrix
 from sw_kernels.nvfp4.product.digits import LARGEST, Digits, digits_of

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from programs import interpreted
 from quantize_cases import CASES, Case
-from tuned_programs import interpreted
 
 from sw_kernels.nvfp4.matrix import MatrixError, Nvfp4Matrix
 from sw_kernels.nvfp4.quantize.launch import Narrowing, QuantizeError, largest_magnitude, quantize

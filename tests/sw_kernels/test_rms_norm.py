@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from norm_cases import CASES, Case
-from tuned_programs import interpreted
+from programs import interpreted
 
 from sw_kernels.rms_norm.launch import NormError, rms_norm
 from sw_kernels.rms_norm.naive import rms_norm_naively

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tuned_programs import builds, compiled
+from programs import builds, compiled
 
 # Shared memory of one block: 227 KiB on both.
 MOST_SHARED_BYTES = 232448

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tuned_programs import builds, compiled, interpreted
+from programs import builds, compiled, interpreted
 from weight_only_cases import CASES, Case, drawn, weight_of
 
 from sw_kernels.nvfp4.products import DECODE_ROWS, LAYERS

@@ -246,9 +246,10 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
             x, codes, scales, row, rm, first, last, M, N, K, ldx, BN, BM, G, STAGES, GUARD, PLAIN, EVEN
         )  # fmt: skip
         acc = acc * (factor if PLAIN else factor * 256.0)
+        LATE: tl.constexpr = RANK > 0 and (SPLIT == 1 or not EARLY)
         raised = 0
         # One condition is the compiler's, here and below.
-        if SPLIT > 1 and RANK > 0 and not EARLY:  # noqa: SIM102
+        if SPLIT > 1 and LATE:  # noqa: SIM102
             if not PLAIN:
                 # On its way while sums are stored; the counting below orders it before what it says is there.
                 raised = tl.inline_asm_elementwise(
@@ -259,14 +260,14 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
         part = partial + tile * (BN * BM) + inside
         finish = True
         if SPLIT > 1:
-            if RANK > 0 and EARLY:  # noqa: SIM102
+            if RANK > 0 and not LATE:  # noqa: SIM102
                 if slice_ == 0:
                     acc += branch_of(up, narrow, counters + 1, 0, row, rm, M, RANK, PLAIN)
             tl.store(part + slice_ * tiles * (BN * BM), acc)
             tl.debug_barrier()
             finish = tl.atomic_add(counters + 2 + tile, 1, sem="acq_rel") == slices - 1
         if finish:
-            if RANK > 0 and (SPLIT == 1 or not EARLY):
+            if LATE:
                 # The programs that raise the flag have lower numbers and so are running already.
                 branch = branch_of(up, narrow, counters + 1, raised, row, rm, M, RANK, PLAIN)
             if SPLIT > 1:
@@ -279,7 +280,7 @@ def linear(x, codes, scales, out, down, up, narrow, narrow_partial, partial, cou
                         at = part + (i + j) * tiles * (BN * BM)
                         acc += tl.load(at, mask=there, other=0.0, cache_modifier=".cg")
                 tl.atomic_xchg(counters + 2 + tile, 0, sem="relaxed")
-            if RANK > 0 and (SPLIT == 1 or not EARLY):
+            if LATE:
                 acc += branch
             where = rm[None, :] * N + rn[:, None]
             tl.store(out + where, acc.to(out.dtype.element_ty), mask=(rm < M)[None, :] & (rn < N)[:, None])
